@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The engine of Moonport: any thread may send, one thread takes.
+//!
+//! A [`Sender`] (any thread) puts an owned [`Message`] into the one [`Mailbox`] of an owner thread and wakes that
+//! thread's event loop once; the owner takes the messages in order and may answer through [`reply`]. The engine knows
+//! no Lua and no sockets.
+//!
+//! ```
+//! use moonport_core::{Mailbox, Payload, PortOptions};
+//!
+//! let mut mailbox = Mailbox::new()?;
+//! let port = mailbox.open(PortOptions::default())?;
+//! mailbox.listen(port, true);
+//!
+//! let sender = mailbox.sender(port).ok_or("closed")?;
+//! let worker = std::thread::Builder::new()
+//!     .name("worker".into())
+//!     .spawn(move || sender.send(Payload::raw(b"hello"), 0))?;
+//!
+//! mailbox.wait(None)?;
+//! let message = mailbox.next().ok_or("nothing")?;
+//! assert!(matches!(&message.payload, Payload::Bytes { bytes, .. } if &**bytes == b"hello"));
+//! worker.join().map_err(|_| "worker")??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod message;
+mod port;
+
+mod mailbox;
+mod queue;
+mod wake;
+
+pub mod reply;
+
+pub mod fork;
+pub mod registry;
+
+mod sync;
+
+pub use mailbox::{Mailbox, OpenError, PortKey, Waker};
+pub use message::{Encoding, Message, Payload};
+pub use port::{Overflow, PortOptions, PortStats, SendError, Sender};

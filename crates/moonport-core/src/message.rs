@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What travels: an owned payload, and the place in the order that the mailbox gave it.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::mailbox::PortKey;
+
+/// How the receiver reads the bytes of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Encoding {
+    /// Any bytes, shown as they are.
+    Raw,
+    /// A value that the receiver's language binding wrote for itself.
+    Value,
+}
+
+/// The owned content of a message.
+#[non_exhaustive]
+pub enum Payload {
+    /// Bytes and how they are read.
+    Bytes {
+        /// How the receiver reads them.
+        encoding: Encoding,
+        /// The content; its length counts against the port's `capacity_bytes`.
+        bytes: Box<[u8]>,
+    },
+    /// A Rust value for a receiver that knows its type.
+    Object {
+        /// The value; the receiver downcasts it.
+        value: Box<dyn Any + Send>,
+        /// Bytes that count against the port's `capacity_bytes`.
+        size: usize,
+    },
+}
+
+impl Payload {
+    /// A copy of `bytes`, shown as they are.
+    #[must_use]
+    pub fn raw(bytes: &[u8]) -> Self {
+        Self::Bytes { encoding: Encoding::Raw, bytes: bytes.into() }
+    }
+
+    /// The bytes that this payload counts for.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Bytes { bytes, .. } => bytes.len(),
+            Self::Object { size, .. } => *size,
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes { encoding, bytes } => {
+                f.debug_struct("Bytes").field("encoding", encoding).field("size", &bytes.len()).finish()
+            }
+            Self::Object { size, .. } => f.debug_struct("Object").field("size", size).finish(),
+        }
+    }
+}
+
+/// A payload on its way through the mailbox.
+#[derive(Debug)]
+pub struct Message {
+    /// The port that it was sent to.
+    pub port: PortKey,
+    /// Its place in the mailbox: strictly increasing over all ports, from 1.
+    pub sequence: u64,
+    /// The number that the sender attached.
+    pub tag: u32,
+    /// The content.
+    pub payload: Payload,
+}

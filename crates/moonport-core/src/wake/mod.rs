@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Wakes the owner: one system call for each edge from empty to waiting, however many messages follow.
+//!
+//! The signal behind it is an eventfd on Linux and a pipe elsewhere; `--cfg moonport_test_waker_pipe` forces the pipe.
+
+#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
+mod eventfd;
+#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
+use eventfd::Signal;
+
+#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
+mod pipe;
+#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
+use pipe::Signal;
+
+#[cfg(loom)]
+mod model;
+#[cfg(loom)]
+use model::Signal;
+
+#[cfg(all(unix, not(loom)))]
+mod poll;
+
+use std::io;
+#[cfg(not(loom))]
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use crate::sync::{AtomicBool, Ordering};
+
+/// A pending flag and the signal that it spares.
+#[derive(Debug)]
+pub(crate) struct Wake {
+    pending: AtomicBool,
+    signal: Signal,
+}
+
+impl Wake {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { pending: AtomicBool::new(false), signal: Signal::new()? })
+    }
+
+    /// Any thread, after its message is in the queue.
+    pub(crate) fn wake(&self) {
+        // Pairs with the swap in `clear`: either the owner's look after it sees our message, or we find the flag down.
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            self.signal.raise();
+        }
+    }
+
+    /// The owner, before its last look into the queue: in the other order a message sent between the look and the
+    /// clearing would sleep for ever. Lowers the signal even where the flag is down: a sender that was overtaken
+    /// between its two steps has raised it late.
+    pub(crate) fn clear(&self) {
+        // The signal first: were the flag down already, the signal of the next sender could be swallowed.
+        self.signal.lower();
+        // Pairs with the swap in `wake`; a swap and not a store, so that it takes over what senders published.
+        self.pending.swap(false, Ordering::AcqRel);
+    }
+
+    #[cfg(not(loom))]
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.signal.descriptor()
+    }
+
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.signal.wait(timeout)
+    }
+}
+
+#[cfg(all(test, loom))]
+mod tests;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The signal as a pipe(2), for systems without eventfd.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use super::poll;
+
+#[derive(Debug)]
+pub(super) struct Signal {
+    reader: OwnedFd,
+    writer: OwnedFd,
+}
+
+impl Signal {
+    pub(super) fn new() -> io::Result<Self> {
+        let mut ends = [0; 2];
+        // SAFETY: pipe writes two descriptors into the array, which has room for two.
+        if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel just gave us this descriptor; nobody else has it.
+        let reader = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+        // SAFETY: as above, for the other end.
+        let writer = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+        for end in [&reader, &writer] {
+            set(end, libc::F_SETFL, libc::O_NONBLOCK)?;
+            set(end, libc::F_SETFD, libc::FD_CLOEXEC)?;
+        }
+        Ok(Self { reader, writer })
+    }
+
+    /// Async-signal-safe; keeps errno. A full pipe stands raised already.
+    pub(super) fn raise(&self) {
+        poll::keep_errno(|| {
+            // SAFETY: the buffer of one byte lives through the call.
+            unsafe { libc::write(self.writer.as_raw_fd(), [1_u8].as_ptr().cast(), 1) };
+        });
+    }
+
+    /// Takes the signal down; nothing happens if none stands. One byte stands at the most: senders raise only after
+    /// the state was down, and it falls after this.
+    pub(super) fn lower(&self) {
+        let mut bytes = [0_u8; 16];
+        poll::keep_errno(|| {
+            // SAFETY: the buffer lives through the call and is as long as said.
+            unsafe { libc::read(self.reader.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        });
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.reader.as_raw_fd()
+    }
+
+    pub(super) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        poll::readable(self.reader.as_raw_fd(), timeout)
+    }
+}
+
+fn set(end: &OwnedFd, command: libc::c_int, flag: libc::c_int) -> io::Result<()> {
+    // SAFETY: both commands take an integer and no pointer.
+    if unsafe { libc::fcntl(end.as_raw_fd(), command, flag) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}

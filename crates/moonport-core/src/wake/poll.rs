@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What both descriptor signals share: sleeping on one with poll(2), and leaving errno alone.
+
+use std::io;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+/// Sleeps until `descriptor` is readable (`true`) or the time is over. Never wakes before the time is over.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] when a signal came.
+pub(super) fn readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Result<bool> {
+    let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the one entry lives through the call.
+    let count = unsafe { poll(&raw mut entry, timeout) };
+    if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count > 0) }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_int {
+    let limit = timeout.map(|timeout| libc::timespec {
+        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: the caller vouches for the entry; the limit lives until the end of this function, or is null.
+    unsafe { libc::ppoll(entry, 1, limit, std::ptr::null()) }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_int {
+    let limit = timeout.map_or(-1, |timeout| {
+        libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
+    });
+    // SAFETY: the caller vouches for the entry.
+    unsafe { libc::poll(entry, 1, limit) }
+}
+
+/// Runs a system call whose failure does not matter, and leaves the thread's errno as it was.
+pub(super) fn keep_errno(call: impl FnOnce()) {
+    let place = errno();
+    // SAFETY: the place is this thread's errno, valid as long as the thread.
+    let before = unsafe { *place };
+    call();
+    // SAFETY: as above.
+    unsafe { *place = before };
+}
+
+fn errno() -> *mut libc::c_int {
+    #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+    // SAFETY: takes nothing and always succeeds.
+    return unsafe { libc::__errno_location() };
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    // SAFETY: takes nothing and always succeeds.
+    return unsafe { libc::__error() };
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    // SAFETY: takes nothing and always succeeds.
+    return unsafe { libc::__errno() };
+}
