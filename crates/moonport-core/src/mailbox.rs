@@ -7,7 +7,7 @@ use std::io;
 #[cfg(not(loom))]
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::message::Message;
 use crate::port::{PortOptions, PortStats, Sender, Shared};
@@ -172,6 +172,38 @@ impl Mailbox {
         }
         self.rest();
         message
+    }
+
+    /// As [`Mailbox::take`], but sleeps until a message of this port comes or the time is over. Messages of other ports
+    /// wait meanwhile. `None`: no limit.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Interrupted`] when a signal came.
+    pub fn take_within(&mut self, key: PortKey, timeout: Option<Duration>) -> io::Result<Option<Message>> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let Some(listening) = self.port(key).map(|port| port.shared.is_listening()) else { return Ok(None) };
+        let found = loop {
+            if let Some(message) = self.take(key) {
+                break Ok(Some(message));
+            }
+            // Only from here on does a sender to this port wake us; what came before is seen by the look after it.
+            if let Some(port) = self.port(key) {
+                port.shared.set_listening(true);
+            }
+            self.queue.wake.clear();
+            self.queue.drain(&mut self.batch);
+            if self.batch.iter().any(|message| message.port == key) {
+                continue;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.queue.wake.wait(left) {
+                Ok(true) => {}
+                Ok(false) => break Ok(None),
+                Err(error) => break Err(error),
+            }
+        };
+        self.listen(key, listening);
+        found
     }
 
     /// Leaves the descriptor readable exactly if [`Mailbox::next`] would give something. Call it at the end of a turn;

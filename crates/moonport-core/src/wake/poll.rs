@@ -16,7 +16,7 @@ pub(super) fn readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Resu
     if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count > 0) }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
 unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_int {
     let limit = timeout.map(|timeout| libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
@@ -29,11 +29,31 @@ unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_i
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_int {
-    let limit = timeout.map_or(-1, |timeout| {
-        libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
-    });
     // SAFETY: the caller vouches for the entry.
-    unsafe { libc::poll(entry, 1, limit) }
+    unsafe { libc::poll(entry, 1, milliseconds(timeout)) }
+}
+
+/// miri knows edge-triggered epoll only; a fresh set tells an edge that has passed too.
+#[cfg(miri)]
+unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_int {
+    // SAFETY: the caller vouches for the entry.
+    let descriptor = unsafe { (*entry).fd };
+    // SAFETY: takes no pointers.
+    let set = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET).cast_unsigned(), u64: 0 };
+    // SAFETY: the event lives through the call.
+    unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_ADD, descriptor, &raw mut event) };
+    // SAFETY: as above; it has room for one event.
+    let count = unsafe { libc::epoll_wait(set, &raw mut event, 1, milliseconds(timeout)) };
+    // SAFETY: the set is ours alone.
+    unsafe { libc::close(set) };
+    count
+}
+
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), miri))]
+fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    timeout
+        .map_or(-1, |timeout| libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX))
 }
 
 /// Runs a system call whose failure does not matter, and leaves the thread's errno as it was.
