@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Finds the end of a run of string bytes that stand for themselves, eight at a time.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = ONES << 7;
+
+/// The offset of the first quote, backslash or control character from `from` on, or the length of `bytes`.
+#[inline]
+pub(super) fn plain_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let hits = special_bytes(u64::from_le_bytes(*chunk));
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while bytes.get(at).is_some_and(|byte| !is_special(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
+/// Sets the high bit of each special byte. A borrow may set more bits, but only above a true one, so the lowest is
+/// always right.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let hits = (quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (word.wrapping_sub(ONES * 0x20) & !word);
+    hits & HIGH_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_at_each_place_is_judged_as_alone() {
+        for byte in 0..=u8::MAX {
+            for place in 0..17 {
+                let mut bytes = [b'a'; 17];
+                bytes[place] = byte;
+                let wanted = if is_special(byte) { place } else { 17 };
+                assert_eq!(plain_end(&bytes, 0), wanted, "{byte:#x} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_neighbours_is_found() {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let bytes = [b'a', first, second, 0xff, 0x80, 0x21, 0x5d, 0x23];
+                let wanted = bytes.iter().position(|byte| is_special(*byte));
+                assert_eq!(plain_end(&bytes, 0), wanted.unwrap_or(8));
+            }
+            if cfg!(miri) && first > 0x24 {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_past_the_end_stays() {
+        assert_eq!(plain_end(b"abc", 3), 3);
+        assert_eq!(plain_end(b"abc", 9), 9);
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Appends single values to a caller's bytes; brackets, commas and colons are the caller's.
+
+use super::scan::plain_end;
+
+/// Appends `value` as a string: quoted, with quotes, backslashes and control characters escaped.
+///
+/// Everything else goes out as it is, U+2028, U+007F and `</` too.
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// # Errors
+/// The offset of the first byte that is not UTF-8, of the first one of a bad or cut sequence; `out` is as before.
+///
+/// Source: RFC 8259, section 7.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// assert_eq!(json::write_string(&mut out, "\"naïve\"\n\0".as_bytes()), Ok(()));
+/// assert_eq!(out, r#""\"naïve\"\n\u0000""#.as_bytes());
+///
+/// assert_eq!(json::write_string(&mut out, b"ab\xff"), Err(2));
+/// ```
+pub fn write_string(out: &mut Vec<u8>, value: &[u8]) -> Result<(), usize> {
+    if let Err(error) = str::from_utf8(value) {
+        return Err(error.valid_up_to());
+    }
+    out.reserve(value.len() + 2);
+    out.push(b'"');
+    let mut start = 0;
+    loop {
+        let end = plain_end(value, start);
+        out.extend_from_slice(value.get(start..end).unwrap_or_default());
+        let Some(byte) = value.get(end) else { break };
+        write_escape(out, *byte);
+        start = end + 1;
+    }
+    out.push(b'"');
+    Ok(())
+}
+
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    let letter = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            let low = byte & 0xf;
+            let low = if low < 10 { b'0' + low } else { b'a' + (low - 10) };
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', b'0' + (byte >> 4), low]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', letter]);
+}
+
+/// Appends an integer in decimal.
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// json::write_integer(&mut out, i64::MIN);
+/// assert_eq!(out, b"-9223372036854775808");
+/// ```
+pub fn write_integer(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends an unsigned integer in decimal.
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// json::write_unsigned(&mut out, u64::MAX);
+/// assert_eq!(out, b"18446744073709551615");
+/// ```
+pub fn write_unsigned(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a double with the fewest digits that read back as the same value.
+///
+/// An integral value below 2^53 in magnitude has no fraction and no exponent (`3`), except that negative zero is
+/// `-0.0`. Every other number has one or both, so that it reads back as a double, not as an integer.
+///
+/// Returns false, with nothing written, for NaN and the infinities, which JSON does not have (RFC 8259, section 6).
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// for value in [3.0, -0.0, 0.1, 1e300] {
+///     assert!(json::write_number(&mut out, value));
+///     out.push(b' ');
+/// }
+/// assert_eq!(out, b"3 -0.0 0.1 1e300 ");
+/// assert!(!json::write_number(&mut out, f64::NAN));
+/// ```
+pub fn write_number(out: &mut Vec<u8>, value: f64) -> bool {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    if !value.is_finite() {
+        return false;
+    }
+    let negative_zero = value == 0.0 && value.is_sign_negative();
+    if value.abs() < EXACT && value.trunc() == value && !negative_zero {
+        #[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
+        write_integer(out, value as i64);
+    } else {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_control_character_has_its_escape() {
+        let bytes: Vec<u8> = (0..0x20).chain([b'"', b'\\', b'/', 0x7f]).collect();
+        let mut out = Vec::new();
+        assert_eq!(write_string(&mut out, &bytes), Ok(()));
+        let wanted = concat!(
+            r#""\u0000\u0001\u0002\u0003\u0004\u0005\u0006\u0007\b\t\n\u000b\f\r\u000e\u000f"#,
+            r#"\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d"#,
+            r#"\u001e\u001f\"\\/"#,
+            "\u{7f}\"",
+        );
+        assert_eq!(str::from_utf8(&out).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_refused_string_leaves_what_was_there() {
+        let mut out = b"[".to_vec();
+        for (bytes, offset) in
+            [(&b"\xff"[..], 0), (b"abc\x80", 3), (b"\"\xed\xa0\x80", 1), (b"cut \xe2\x82", 4), (b"\xc0\xaf", 0)]
+        {
+            assert_eq!(write_string(&mut out, bytes), Err(offset));
+            assert_eq!(out, b"[");
+        }
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        for (value, wanted) in [
+            (0.0, "0"),
+            (-0.0, "-0.0"),
+            (-1.0, "-1"),
+            (1.5, "1.5"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
+            (-9_007_199_254_740_991.0, "-9007199254740991"),
+            (9_007_199_254_740_992.0, "9007199254740992.0"),
+            (1e21, "1e21"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e308"),
+        ] {
+            let mut out = Vec::new();
+            assert!(write_number(&mut out, value));
+            assert_eq!(str::from_utf8(&out).unwrap(), wanted);
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut out = b"[".to_vec();
+            assert!(!write_number(&mut out, value));
+            assert_eq!(out, b"[");
+        }
+    }
+}

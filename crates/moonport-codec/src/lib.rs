@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The codecs of Moonport: between bytes and a visitor's values, with no tree in between.
+//!
+//! A sender's thread checks a document, the owner's thread decodes it straight into its values. Each format is one
+//! module; [`json`] is the first.
+
+#![forbid(unsafe_code)]
+
+pub mod json;
