@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The server's thread: its runtime, the task that accepts connections and ends when it is told to, and what all
+//! connections share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use moonport_core::Sender;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::task::spawn_local;
+use tokio::time::{Sleep, sleep};
+
+use crate::Limits;
+use crate::connection::{self, LINGER};
+use crate::refusal::TOO_MANY_CONNECTIONS;
+use crate::routes::Routes;
+use crate::security::Guard;
+use crate::server::{ABORTING, Control, RUNNING};
+use crate::stats::Counters;
+use crate::token::{Links, Secrets};
+use crate::wakes::Wakes;
+
+/// Connections that are being told that they are one too many; more are closed without a word.
+const TURNED_AWAY: usize = 64;
+
+/// After an error of accept, such as no free descriptors.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// How long the thread waits at its end for a file that does not let itself be read.
+const FILES: Duration = Duration::from_secs(1);
+
+/// What the thread takes with it.
+pub(crate) struct Plan {
+    pub(crate) listener: StdListener,
+    pub(crate) max_connections: usize,
+    pub(crate) limits: Limits,
+    pub(crate) max_body: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) routes: Routes,
+    pub(crate) guard: Guard,
+    pub(crate) secrets: Option<Secrets>,
+    pub(crate) sender: Sender,
+    pub(crate) links: Arc<Links>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) control: Arc<Control>,
+}
+
+impl Plan {
+    /// Runs the server to its end. `ready` hears once whether it started.
+    pub(crate) fn run(self, ready: &mpsc::SyncSender<io::Result<()>>) {
+        let _end = End(Arc::clone(&self.control));
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(2)
+            .thread_name("moonport-files")
+            .build_local(LocalOptions::default());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        self.serve(&runtime, ready);
+        runtime.shutdown_timeout(FILES);
+    }
+
+    fn serve(self, runtime: &LocalRuntime, ready: &mpsc::SyncSender<io::Result<()>>) {
+        let listener = {
+            let _context = runtime.enter();
+            TcpListener::from_std(self.listener)
+        };
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(error) => return drop(ready.send(Err(error))),
+        };
+        let site = Rc::new(Site {
+            hyper_buffer: self.limits.head.max(65_536),
+            limits: self.limits,
+            max_body: self.max_body,
+            deadline: self.deadline,
+            routes: self.routes,
+            guard: self.guard,
+            secrets: self.secrets,
+            links: self.links,
+            sender: self.sender,
+            counters: self.counters,
+            wakes: Arc::default(),
+            stopping: Cell::new(false),
+            seats: RefCell::default(),
+            turned_away: Cell::new(0),
+            main: Cell::new(None),
+        });
+        let mut main = Main {
+            site,
+            control: self.control,
+            listener: Some(listener),
+            max_connections: self.max_connections,
+            place: 0,
+            retry: None,
+            spare: Vec::new(),
+        };
+        drop(ready.send(Ok(())));
+        runtime.block_on(poll_fn(|context| main.poll(context)));
+    }
+}
+
+/// Tells the owner, however the thread ends.
+struct End(Arc<Control>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// What all connections share on the server's thread.
+pub(crate) struct Site {
+    pub(crate) limits: Limits,
+    pub(crate) max_body: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) routes: Routes,
+    pub(crate) guard: Guard,
+    pub(crate) secrets: Option<Secrets>,
+    pub(crate) links: Arc<Links>,
+    pub(crate) sender: Sender,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) wakes: Arc<Wakes>,
+    /// The most that hyper buffers of a connection, in each direction.
+    pub(crate) hyper_buffer: usize,
+    stopping: Cell<bool>,
+    /// The connections, and what wakes their tasks.
+    seats: RefCell<BTreeMap<u64, Option<Waker>>>,
+    turned_away: Cell<usize>,
+    /// Set while the main task waits for the last connection to end.
+    main: Cell<Option<Waker>>,
+}
+
+impl Site {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    pub(crate) fn seat(&self, place: u64, waker: &Waker) {
+        self.seats.borrow_mut().insert(place, Some(waker.clone()));
+    }
+
+    pub(crate) fn leave(&self, place: u64) {
+        let count = {
+            let mut seats = self.seats.borrow_mut();
+            seats.remove(&place);
+            seats.len()
+        };
+        self.counters.connections.set(count as u64);
+        if let Some(waker) = self.main.take() {
+            waker.wake();
+        }
+    }
+
+    fn stop(&self) {
+        self.stopping.set(true);
+        let wakers: Vec<_> = self.seats.borrow().values().flatten().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The task that accepts.
+struct Main {
+    site: Rc<Site>,
+    control: Arc<Control>,
+    listener: Option<TcpListener>,
+    max_connections: usize,
+    place: u64,
+    retry: Option<Pin<Box<Sleep>>>,
+    spare: Vec<Waker>,
+}
+
+impl Main {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.site.wakes.spread(context.waker(), &mut self.spare);
+        match self.control.poll(context.waker()) {
+            RUNNING => {}
+            ABORTING => return Poll::Ready(()),
+            _ if self.site.is_stopping() => {}
+            _ => {
+                self.listener = None;
+                self.site.stop();
+            }
+        }
+        if self.site.is_stopping() {
+            if self.site.seats.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.site.main.set(Some(context.waker().clone()));
+            return Poll::Pending;
+        }
+        loop {
+            ready!(self.poll_accept(context));
+        }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(retry) = &mut self.retry {
+            ready!(retry.as_mut().poll(context));
+            self.retry = None;
+        }
+        let Some(listener) = &self.listener else { return Poll::Pending };
+        match ready!(listener.poll_accept(context)) {
+            Ok((stream, peer)) => self.admit(stream, peer),
+            Err(_) => self.retry = Some(Box::pin(sleep(RETRY))),
+        }
+        Poll::Ready(())
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let site = &self.site;
+        site.counters.accepted.one();
+        let count = site.seats.borrow().len();
+        if count >= self.max_connections {
+            site.counters.full.one();
+            if site.turned_away.get() < TURNED_AWAY {
+                site.turned_away.set(site.turned_away.get() + 1);
+                drop(spawn_local(turn_away(Rc::clone(site), stream)));
+            }
+            return;
+        }
+        // It only makes answers come later where the system refuses.
+        drop(stream.set_nodelay(true));
+        self.place += 1;
+        site.seats.borrow_mut().insert(self.place, None);
+        site.counters.connections.set(count as u64 + 1);
+        drop(spawn_local(connection::drive(Rc::clone(site), stream, peer, self.place)));
+    }
+}
+
+/// Answers a connection that is one too many, and reads until its client has the answer.
+async fn turn_away(site: Rc<Site>, mut stream: TcpStream) {
+    let mut deadline = Box::pin(sleep(LINGER));
+    let mut buffer = [0; 1024];
+    let mut answered = false;
+    poll_fn(|context| {
+        if deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        if !answered {
+            // A new socket has room for it.
+            match ready!(Pin::new(&mut stream).poll_write(context, TOO_MANY_CONNECTIONS)) {
+                Ok(count) if count == TOO_MANY_CONNECTIONS.len() => answered = true,
+                _ => return Poll::Ready(()),
+            }
+            drop(Pin::new(&mut stream).poll_shutdown(context));
+        }
+        loop {
+            let mut space = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut stream).poll_read(context, &mut space)) {
+                Ok(()) if !space.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+    site.turned_away.set(site.turned_away.get().saturating_sub(1));
+}

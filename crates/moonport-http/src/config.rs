@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a server is told before it starts, and why it did not start.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// How a server listens, whom it trusts and what it bears.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// An IP address (or `localhost`) and a port; port 0 picks one.
+    pub address: String,
+    /// Needed to listen on anything but loopback.
+    pub allow_remote: bool,
+    /// What clients must know, see [`crate::check_token`]; `None`: nothing.
+    pub token: Option<String>,
+    /// Further Host values: with a port only that port, without one any port.
+    pub hosts: Vec<String>,
+    /// Web origins that may call, exact: `chrome-extension://<id>`, `http://localhost:3000`.
+    pub origins: Vec<String>,
+    /// Bytes of a request's body, unless its route says otherwise.
+    pub max_body: usize,
+    /// Connections served at once; one more is answered 503 and closed.
+    pub max_connections: usize,
+    /// From the request's sending to Lua until it is answered 504, unless its route says otherwise.
+    pub deadline: Duration,
+    /// Sizes and times of heads and bodies.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:0".to_owned(),
+            allow_remote: false,
+            token: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            max_body: 1 << 20,
+            max_connections: 256,
+            deadline: Duration::from_secs(30),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Sizes and times of heads and bodies.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of request line and headers.
+    pub head: usize,
+    /// Header lines.
+    pub headers: usize,
+    /// Bytes of the request target; more than 65,534 counts as that.
+    pub uri: usize,
+    /// Nesting of JSON.
+    pub depth: usize,
+    /// From connecting, or from the first byte on a kept connection, to the end of the head.
+    pub head_time: Duration,
+    /// From the end of the head to the end of the body.
+    pub body_time: Duration,
+    /// Silence on a kept connection, and silence of a client that does not read its answer.
+    pub idle_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 16_384,
+            headers: 64,
+            uri: 8192,
+            depth: 128,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Somebody else listens there.
+    #[error("{address} is in use")]
+    AddressInUse {
+        /// The address that was asked for.
+        address: String,
+    },
+    /// Other machines could connect, and `allow_remote` was not set.
+    #[error("{address} is not a loopback address; set allow_remote to let other machines connect")]
+    NotLoopback {
+        /// The address that was asked for.
+        address: String,
+    },
+    /// Not an IP address and a port.
+    #[error("expected an address like \"127.0.0.1:8787\", got {address:?}")]
+    InvalidAddress {
+        /// The address that was asked for.
+        address: String,
+    },
+    /// Not an origin as browsers send it.
+    #[error("expected an origin like \"http://localhost:3000\" for the server on {address}, got {origin:?}")]
+    InvalidOrigin {
+        /// The address that was asked for.
+        address: String,
+        /// The entry.
+        origin: String,
+    },
+    /// Not a host name, with or without a port.
+    #[error("expected a host like \"example.org\" or \"example.org:8787\" for the server on {address}, got {host:?}")]
+    InvalidHost {
+        /// The address that was asked for.
+        address: String,
+        /// The entry.
+        host: String,
+    },
+    /// The token is short or has other characters.
+    #[error("the server on {address} was given a bad token: {source}")]
+    InvalidToken {
+        /// The address that was asked for.
+        address: String,
+        /// What is wrong with it.
+        source: crate::TokenError,
+    },
+    /// The system refused.
+    #[error("cannot listen on {address}: {source}")]
+    Io {
+        /// The address that was asked for.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The routes were made before this process was forked.
+    #[error("the server on {address} belongs to the parent of this forked process")]
+    Forked {
+        /// The address that was asked for.
+        address: String,
+    },
+}
+
+impl StartError {
+    /// `"address_in_use"`, `"invalid"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AddressInUse { .. } => "address_in_use",
+            Self::NotLoopback { .. }
+            | Self::InvalidAddress { .. }
+            | Self::InvalidOrigin { .. }
+            | Self::InvalidHost { .. }
+            | Self::InvalidToken { .. } => "invalid",
+            Self::Io { source, .. } => system_name(source),
+            Self::Forked { .. } => "forked",
+        }
+    }
+
+    pub(crate) fn from_io(address: &str, source: io::Error) -> Self {
+        let address = address.to_owned();
+        if source.kind() == io::ErrorKind::AddrInUse {
+            return Self::AddressInUse { address };
+        }
+        Self::Io { address, source }
+    }
+}
+
+#[cfg(unix)]
+fn system_name(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EACCES) => "EACCES",
+        Some(libc::EPERM) => "EPERM",
+        Some(libc::EADDRNOTAVAIL) => "EADDRNOTAVAIL",
+        Some(libc::EAFNOSUPPORT) => "EAFNOSUPPORT",
+        Some(libc::EAGAIN) => "EAGAIN",
+        Some(libc::EINVAL) => "EINVAL",
+        Some(libc::EMFILE) => "EMFILE",
+        Some(libc::ENFILE) => "ENFILE",
+        Some(libc::ENOBUFS) => "ENOBUFS",
+        Some(libc::ENOMEM) => "ENOMEM",
+        _ => "EIO",
+    }
+}
+
+#[cfg(not(unix))]
+fn system_name(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "EACCES",
+        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        io::ErrorKind::OutOfMemory => "ENOMEM",
+        _ => "EIO",
+    }
+}
+
+impl Config {
+    /// The address to listen on. Names other than `localhost` are refused, so that nothing is looked up.
+    pub(crate) fn socket_address(&self) -> Result<SocketAddr, StartError> {
+        let address = &self.address;
+        let invalid = || StartError::InvalidAddress { address: address.clone() };
+        let socket = match address.strip_prefix("localhost:") {
+            Some(port) => {
+                let port = port.parse().map_err(|_| invalid())?;
+                SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+            }
+            None => address.parse().map_err(|_| invalid())?,
+        };
+        if !socket.ip().is_loopback() && !self.allow_remote {
+            return Err(StartError::NotLoopback { address: address.clone() });
+        }
+        Ok(socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked() {
+        let at = |address: &str, allow_remote| {
+            Config { address: address.to_owned(), allow_remote, ..Config::default() }.socket_address()
+        };
+        assert_eq!(at("127.0.0.1:80", false).unwrap().port(), 80);
+        assert!(at("localhost:0", false).unwrap().ip().is_loopback());
+        assert!(at("[::1]:0", false).unwrap().is_ipv6());
+        assert!(matches!(at("0.0.0.0:0", false), Err(StartError::NotLoopback { .. })));
+        assert!(at("0.0.0.0:0", true).is_ok());
+        for bad in ["", "127.0.0.1", "example.org:80", "127.0.0.1:99999", "localhost", "unix:/x"] {
+            let error = at(bad, true).unwrap_err();
+            assert_eq!(error.name(), "invalid");
+            assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        }
+    }
+}

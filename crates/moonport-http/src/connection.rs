@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One connection: hyper over the gate, one timer for all its deadlines, and what gate, service and answer tell each
+//! other. All of it stays on the server's thread.
+
+use std::cell::{Cell, OnceCell};
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+use crate::accept::Site;
+use crate::gate::Gate;
+use crate::refusal::Refusal;
+use crate::service;
+
+/// A client that closed its side while its request waits is gone after this time.
+pub(crate) const LEAVE: Duration = Duration::from_millis(50);
+
+/// How long a closed connection is still read, so that the client gets the answer before the reset.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// What the connection waits for. Each phase has one deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first byte of the first head, or the rest of any head.
+    Head,
+    /// The body, wanted by the service.
+    Body,
+    /// The answer of the owner's thread.
+    Waiting,
+    /// The same, but the client has closed its side.
+    Leaving,
+    /// The answer is being written.
+    Answering,
+    /// The answer is written as far as hyper is concerned; nothing of the next head came.
+    Idle,
+    /// The end, after an answer that left something unread.
+    Linger,
+}
+
+/// What the gate found out about the head that hyper reads next.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// hyper reads the client's own head.
+    Passed,
+    /// hyper reads a harmless head in its place; this is the answer.
+    Refused(Box<Refused>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// Its only Origin, not checked.
+    pub(crate) origin: Option<Vec<u8>>,
+}
+
+/// What the parts of a connection tell each other.
+pub(crate) struct Link {
+    pub(crate) peer: String,
+    phase: Cell<Phase>,
+    deadline: Cell<Instant>,
+    expired: Cell<bool>,
+    closed: Cell<bool>,
+    progress: Cell<bool>,
+    /// The answer to the head let through last is done, the gate may let the next one through.
+    answered: Cell<bool>,
+    /// Set when bytes of the client may be left unread at the end.
+    linger: Cell<bool>,
+    head_size: Cell<usize>,
+    /// Of the current body, by the sizes of its chunks so far.
+    announced: Cell<u64>,
+    verdict: Cell<Option<Verdict>>,
+    /// Wakes the task from the owner's thread.
+    gathered: OnceCell<Waker>,
+    /// Set by the gate when it holds bytes back for which no socket will wake it.
+    waker: Cell<Option<Waker>>,
+    idle_time: Duration,
+}
+
+impl Link {
+    fn new(peer: SocketAddr, site: &Site) -> Self {
+        Self {
+            peer: peer.to_string(),
+            phase: Cell::new(Phase::Head),
+            deadline: Cell::new(after(site.limits.head_time)),
+            expired: Cell::new(false),
+            closed: Cell::new(false),
+            progress: Cell::new(false),
+            answered: Cell::new(false),
+            linger: Cell::new(false),
+            head_size: Cell::new(0),
+            announced: Cell::new(0),
+            verdict: Cell::new(None),
+            gathered: OnceCell::new(),
+            waker: Cell::new(None),
+            idle_time: site.limits.idle_time,
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Starts a phase that may last for `time`.
+    pub(crate) fn begin(&self, phase: Phase, time: Duration) {
+        self.phase.set(phase);
+        self.expired.set(false);
+        self.deadline.set(after(time));
+    }
+
+    /// Has the current phase lasted too long?
+    pub(crate) fn is_expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    pub(crate) fn set_verdict(&self, verdict: Verdict, head_size: usize) {
+        self.head_size.set(head_size);
+        self.announced.set(0);
+        self.verdict.set(Some(verdict));
+    }
+
+    pub(crate) fn take_verdict(&self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+
+    pub(crate) fn head_size(&self) -> usize {
+        self.head_size.get()
+    }
+
+    pub(crate) fn announce(&self, size: u64) {
+        self.announced.set(size);
+    }
+
+    /// What a chunked body is going to have at least.
+    pub(crate) fn announced(&self) -> u64 {
+        self.announced.get()
+    }
+
+    pub(crate) fn linger(&self) {
+        self.linger.set(true);
+    }
+
+    pub(crate) fn lingers(&self) -> bool {
+        self.linger.get()
+    }
+
+    /// Bytes were written (true), or all that there were (false): a slow reader's connection lives, a silent one ends.
+    pub(crate) fn set_progress(&self, progress: bool) {
+        self.progress.set(progress);
+    }
+
+    /// The client has closed its side.
+    pub(crate) fn set_closed(&self) {
+        self.closed.set(true);
+    }
+
+    /// The request goes to the owner's thread, which has so much time.
+    pub(crate) fn begin_waiting(&self, time: Duration) {
+        if self.closed.get() {
+            self.begin(Phase::Leaving, LEAVE.min(time));
+        } else {
+            self.begin(Phase::Waiting, time);
+        }
+    }
+
+    /// The waker of the connection's task for the owner's thread. The task, and so its waker, stays the same.
+    pub(crate) fn gathered(&self, site: &Site, task: &Waker) -> &Waker {
+        self.gathered.get_or_init(|| site.wakes.gather(task.clone()))
+    }
+
+    pub(crate) fn wake_when_answered(&self, waker: Waker) {
+        self.waker.set(Some(waker));
+    }
+
+    pub(crate) fn take_answered(&self) -> bool {
+        self.answered.replace(false)
+    }
+
+    pub(crate) fn begin_answering(&self) {
+        self.begin(Phase::Answering, self.idle_time);
+    }
+
+    /// hyper has taken the last of the answer.
+    pub(crate) fn answer_done(&self) {
+        self.answered.set(true);
+        self.begin(Phase::Idle, self.idle_time);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The deadline has passed: may the connection go on?
+    fn expire(&self) -> bool {
+        match self.phase.get() {
+            Phase::Answering | Phase::Idle if self.progress.replace(false) => {
+                self.deadline.set(after(self.idle_time));
+                true
+            }
+            Phase::Head | Phase::Body | Phase::Waiting | Phase::Leaving if !self.expired.get() => {
+                self.expired.set(true);
+                // Whoever waits starts another phase now; if nobody does, this ends it.
+                self.deadline.set(after(LINGER));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Now and so much, or a time that never comes.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, place: u64) {
+    let _seat = Seat { site: Rc::clone(&site), place };
+    let link = Rc::new(Link::new(peer, &site));
+    let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));
+    let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));
+
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(site.hyper_buffer);
+    if site.limits.headers > HYPER_HEADERS {
+        builder.max_headers(site.limits.headers);
+    }
+    let mut connection = pin!(builder.serve_connection(gate, service));
+
+    let mut armed = link.deadline.get();
+    let mut timer = pin!(sleep_until(armed));
+    let mut polled = false;
+    let mut told = false;
+    poll_fn(|context| {
+        if !polled {
+            site.seat(place, context.waker());
+        }
+        if site.is_stopping() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        loop {
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.
+            let deadline = link.deadline.get();
+            if polled && deadline >= armed && !timer.is_elapsed() {
+                return Poll::Pending;
+            }
+            polled = true;
+            armed = deadline;
+            timer.as_mut().reset(deadline);
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            if !link.expire() {
+                return Poll::Ready(());
+            }
+        }
+    })
+    .await;
+}
+
+/// hyper's own limit where none is set; setting one costs an allocation for each request.
+const HYPER_HEADERS: usize = 100;
+
+/// Gives a connection's place back however its task ends.
+struct Seat {
+    site: Rc<Site>,
+    place: u64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.site.leave(self.place);
+    }
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Files as answers: found below their directory and nowhere else, with conditions and ranges (RFC 9110, sections 13
+//! and 14), read in pieces on the runtime's blocking threads.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::future::Future;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Method, Response, StatusCode};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::answer::{self, Content};
+use crate::refusal::Refusal;
+
+/// Bytes read at once, and so held for each answer; a smaller file takes one trip to a blocking thread.
+const PIECE: usize = 65_536;
+
+/// What a request wants to know or have of a file.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    none_match: Option<HeaderValue>,
+    modified_since: Option<HeaderValue>,
+    range: Option<HeaderValue>,
+    if_range: Option<HeaderValue>,
+}
+
+impl Conditions {
+    pub(crate) fn new(method: &Method, headers: &HeaderMap) -> Self {
+        if *method != Method::GET && *method != Method::HEAD {
+            return Self::default();
+        }
+        let value = |name| headers.get(name).cloned();
+        Self {
+            none_match: value(IF_NONE_MATCH),
+            modified_since: value(IF_MODIFIED_SINCE),
+            // RFC 9110, section 14.2: a range is for GET alone.
+            range: value(RANGE).filter(|_| *method == Method::GET),
+            if_range: value(IF_RANGE),
+        }
+    }
+}
+
+/// Answers with a file below `root`, or with index.html of a directory. `rest` is the part of the path below the
+/// directory's prefix as [`crate::paths::normalize`] leaves it; `path` and `query` are what the client sent.
+pub(crate) async fn below(
+    root: &Path,
+    rest: &str,
+    path: &str,
+    query: &str,
+    conditions: Conditions,
+) -> Result<Response<Content>, Refusal> {
+    let relative = relative(rest).ok_or_else(Refusal::not_found)?;
+    let has_slash = rest.ends_with('/');
+    let root = root.to_owned();
+    let found = run(move || {
+        let found = find(&root, &relative, has_slash)?;
+        let Some(found) = found else { return Ok(None) };
+        let mut headers = HeaderMap::with_capacity(10);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        deliver(found, StatusCode::OK, headers, &conditions).map(Some)
+    });
+    match found.await? {
+        Some(response) => Ok(response),
+        None => answer::redirect(StatusCode::MOVED_PERMANENTLY, &format!("{path}/"), query),
+    }
+}
+
+/// Answers with the file that the owner named.
+pub(crate) async fn answer(
+    path: PathBuf,
+    status: StatusCode,
+    headers: HeaderMap,
+    conditions: Conditions,
+) -> Result<Response<Content>, Refusal> {
+    run(move || {
+        let found = open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Refusal::not_found(),
+            _ => Refusal::internal(),
+        })?;
+        deliver(found, status, headers, &conditions)
+    })
+    .await
+}
+
+async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::internal()))
+}
+
+/// The segments below the directory. `None`: one that is empty, goes up, or means something to a file system.
+fn relative(rest: &str) -> Option<PathBuf> {
+    let mut path = PathBuf::new();
+    let inside = rest.strip_prefix('/').unwrap_or(rest);
+    let inside = inside.strip_suffix('/').unwrap_or(inside);
+    if inside.is_empty() {
+        return (rest != "//").then_some(path);
+    }
+    for segment in inside.split('/') {
+        let segment = crate::paths::unescape(segment);
+        let strange = |character: char| matches!(character, '/' | '\\' | '\0') || (cfg!(windows) && character == ':');
+        if segment.is_empty() || segment == "." || segment == ".." || segment.contains(strange) {
+            return None;
+        }
+        path.push(segment);
+    }
+    Some(path)
+}
+
+struct Found {
+    file: File,
+    metadata: Metadata,
+    path: PathBuf,
+}
+
+/// The file, or `None` for a directory that is asked for without its slash.
+fn find(root: &Path, relative: &Path, has_slash: bool) -> Result<Option<Found>, Refusal> {
+    let missing = |_| Refusal::not_found();
+    let inside = |path: PathBuf| {
+        // Symbolic links are resolved now; one that leads out of the directory leads nowhere.
+        let path = path.canonicalize().map_err(missing)?;
+        if path.starts_with(root) { Ok(path) } else { Err(Refusal::not_found()) }
+    };
+    let mut path = inside(root.join(relative))?;
+    match (path.is_dir(), has_slash) {
+        (true, false) => return Ok(None),
+        (true, true) => path = inside(path.join("index.html"))?,
+        (false, true) => return Err(Refusal::not_found()),
+        (false, false) => {}
+    }
+    open(path).map(Some).map_err(missing)
+}
+
+fn open(path: PathBuf) -> io::Result<Found> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    // A named pipe must not hold the thread until somebody writes.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.open(&path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(Found { file, metadata, path })
+}
+
+/// The answer with a file. Headers that are there already stay; conditions are for status 200 alone.
+fn deliver(
+    found: Found,
+    status: StatusCode,
+    mut headers: HeaderMap,
+    conditions: &Conditions,
+) -> Result<Response<Content>, Refusal> {
+    let Found { mut file, metadata, path } = found;
+    let length = metadata.len();
+    let mut status = status;
+    let mut start = 0;
+    let mut left = length;
+    headers.entry(CONTENT_TYPE).or_insert_with(|| content_type(&path));
+    if status == StatusCode::OK && !headers.contains_key(ETAG) {
+        let version = Version::new(&metadata);
+        version.set(&mut headers);
+        if version.is_known(conditions) {
+            headers.remove(CONTENT_TYPE);
+            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Bytes::new().into()));
+        }
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        let range = conditions.range.as_ref().filter(|_| version.allows_range(conditions));
+        match range.map_or(Range::All, |range| Range::parse(range.as_bytes(), length)) {
+            Range::All => {}
+            Range::Part(from, to) => {
+                status = StatusCode::PARTIAL_CONTENT;
+                start = from;
+                left = to - from + 1;
+                set_text(&mut headers, CONTENT_RANGE, format!("bytes {from}-{to}/{length}"));
+            }
+            Range::Nowhere => return Err(Refusal::range(length)),
+        }
+    }
+    let failed = |_| Refusal::internal();
+    if start > 0 {
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    }
+    let mut pieces = Pieces { file: Some(file), left, reading: None };
+    let content = if left <= PIECE as u64 { pieces.read_all().map_err(failed)?.into() } else { Content::File(pieces) };
+    Ok(respond(status, headers, content))
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, content: Content) -> Response<Content> {
+    let mut response = Response::new(content);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn set_text(headers: &mut HeaderMap, name: http::HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(name, value);
+    }
+}
+
+fn content_type(path: &Path) -> HeaderValue {
+    let kind = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    let is_text = kind.starts_with("text/") || matches!(kind, "application/javascript" | "application/json");
+    let text = if is_text { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Which state of a file this is.
+struct Version {
+    tag: String,
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    fn new(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok();
+        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Self { tag: format!("\"{:x}-{:x}\"", since.as_nanos(), metadata.len()), modified }
+    }
+
+    fn set(&self, headers: &mut HeaderMap) {
+        set_text(headers, ETAG, self.tag.clone());
+        // httpdate panics beyond the year 9999.
+        if let Some(modified) = self.modified.filter(|time| seconds(*time) < 253_402_300_800) {
+            headers.entry(LAST_MODIFIED).or_insert_with(|| {
+                HeaderValue::try_from(httpdate::fmt_http_date(modified)).unwrap_or(HeaderValue::from_static(""))
+            });
+        }
+    }
+
+    fn is_known(&self, conditions: &Conditions) -> bool {
+        if let Some(list) = &conditions.none_match {
+            let tags = list.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            return tags
+                .into_iter()
+                .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes());
+        }
+        let Some(since) = conditions.modified_since.as_ref().and_then(date) else { return false };
+        self.modified.is_some_and(|modified| seconds(modified) <= seconds(since))
+    }
+
+    /// RFC 9110, section 13.1.5: the range is of the version that the client has a part of, else it gets all.
+    fn allows_range(&self, conditions: &Conditions) -> bool {
+        let Some(value) = &conditions.if_range else { return true };
+        if value.as_bytes().starts_with(b"\"") {
+            return value.as_bytes() == self.tag.as_bytes();
+        }
+        match (date(value), self.modified) {
+            (Some(date), Some(modified)) => seconds(date) == seconds(modified),
+            _ => false,
+        }
+    }
+}
+
+fn date(value: &HeaderValue) -> Option<SystemTime> {
+    httpdate::parse_http_date(value.to_str().ok()?).ok()
+}
+
+/// Dates of HTTP have no fractions.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What a Range header asks for. Several ranges, other units and nonsense ask for everything.
+#[derive(Debug, PartialEq, Eq)]
+enum Range {
+    All,
+    /// First and last byte.
+    Part(u64, u64),
+    Nowhere,
+}
+
+impl Range {
+    fn parse(value: &[u8], length: u64) -> Self {
+        Self::try_parse(value, length).unwrap_or(Self::All)
+    }
+
+    fn try_parse(value: &[u8], length: u64) -> Option<Self> {
+        let (from, to) = std::str::from_utf8(value).ok()?.strip_prefix("bytes=")?.split_once('-')?;
+        let number = |text: &str| {
+            let text = text.trim();
+            (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+                .then(|| text.parse().unwrap_or(u64::MAX))
+        };
+        let (from, to) = if from.trim().is_empty() {
+            (length.saturating_sub(number(to)?), if number(to)? == 0 { return Some(Self::Nowhere) } else { u64::MAX })
+        } else if to.trim().is_empty() {
+            (number(from)?, u64::MAX)
+        } else {
+            (number(from)?, number(to)?)
+        };
+        if from > to {
+            return None;
+        }
+        Some(if from >= length { Self::Nowhere } else { Self::Part(from, to.min(length - 1)) })
+    }
+}
+
+/// Bytes of a file, and the file for the next ones.
+type Piece = (File, Vec<u8>);
+
+/// A file on its way out. One piece is in memory at a time.
+pub(crate) struct Pieces {
+    file: Option<File>,
+    left: u64,
+    reading: Option<JoinHandle<io::Result<Piece>>>,
+}
+
+impl Pieces {
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
+    fn read_all(&mut self) -> io::Result<Bytes> {
+        let Some(file) = self.file.take() else { return Ok(Bytes::new()) };
+        read_piece(file, self.left).map(|(_, piece)| piece.into())
+    }
+
+    /// The next piece; `None` after the last.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let left = self.left;
+        if let Some(file) = self.file.take() {
+            self.reading = Some(spawn_blocking(move || read_piece(file, left.min(PIECE as u64))));
+        }
+        let Some(reading) = &mut self.reading else { return Poll::Ready(None) };
+        let result = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        let (file, piece) = result.map_err(io::Error::other)??;
+        self.left -= piece.len() as u64;
+        self.file = (self.left > 0).then_some(file);
+        Poll::Ready(Some(Ok(piece.into())))
+    }
+}
+
+/// Exactly so many bytes: a file that has become shorter cannot be answered with its former length.
+fn read_piece(mut file: File, length: u64) -> io::Result<Piece> {
+    let mut piece = vec![0; usize::try_from(length).unwrap_or(PIECE)];
+    file.read_exact(&mut piece)?;
+    Ok((file, piece))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_below() {
+        assert_eq!(relative("").unwrap(), Path::new(""));
+        assert_eq!(relative("/").unwrap(), Path::new(""));
+        assert_eq!(relative("/a/b.c").unwrap(), Path::new("a/b.c"));
+        assert_eq!(relative("/a/").unwrap(), Path::new("a"));
+        for bad in ["//", "/..", "/a/../b", "/./a", "/a//b", "/a%2Fb", "/a\\b", "/a\0", "//etc", "/..%2F.."] {
+            assert_eq!(relative(bad), None, "{bad}");
+        }
+        assert_eq!(relative("/a%252F").unwrap(), Path::new("a%2F"));
+    }
+
+    #[test]
+    fn ranges() {
+        let range = |text: &str| Range::parse(text.as_bytes(), 10);
+        assert_eq!(range("bytes=0-3"), Range::Part(0, 3));
+        assert_eq!(range("bytes=3-"), Range::Part(3, 9));
+        assert_eq!(range("bytes=-3"), Range::Part(7, 9));
+        assert_eq!(range("bytes=-30"), Range::Part(0, 9));
+        assert_eq!(range("bytes=9-99999999999999999999999"), Range::Part(9, 9));
+        assert_eq!(range("bytes=10-"), Range::Nowhere);
+        assert_eq!(range("bytes=-0"), Range::Nowhere);
+        for all in ["", "bytes=", "bytes=-", "bytes=3-2", "bytes=0-1,3-4", "items=0-1", "bytes=a-b", "bytes=+1-2"] {
+            assert_eq!(range(all), Range::All, "{all}");
+        }
+        assert_eq!(Range::parse(b"bytes=0-", 0), Range::Nowhere);
+        assert_eq!(Range::parse(b"bytes=-1", 0), Range::Nowhere);
+    }
+
+    #[test]
+    fn types() {
+        let of = |name: &str| content_type(Path::new(name));
+        assert_eq!(of("a.html"), "text/html; charset=utf-8");
+        assert_eq!(of("a.js"), "text/javascript; charset=utf-8");
+        assert_eq!(of("a.png"), "image/png");
+        assert_eq!(of("a.wasm"), "application/wasm");
+        assert_eq!(of("a"), "application/octet-stream");
+    }
+}

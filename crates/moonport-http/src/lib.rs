@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An HTTP/1.1 server on its own thread. Requests become messages for the one thread that runs Lua; everything that
+//! can be answered without Lua (limits, framing, security, routes, malformed bodies, files) is answered here.
+//!
+//! Modules stand in the order in which a request meets them. A client that closes its side of the connection counts
+//! as gone: its waiting request is cancelled after [`connection::LEAVE`], in which time a quick answer still reaches
+//! one that only half-closed (`nc -N`).
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod routes;
+mod server;
+
+mod accept;
+mod connection;
+mod gate;
+
+pub mod chunks;
+pub mod head;
+
+mod service;
+mod wakes;
+
+mod paths;
+mod security;
+mod token;
+
+mod body;
+mod message;
+
+mod answer;
+mod files;
+mod refusal;
+
+mod stats;
+
+pub use bytes::Bytes;
+pub use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use config::{Config, Limits, StartError};
+pub use message::{Body, Content, Request, Response};
+pub use routes::{RouteError, RouteOptions, Routes};
+pub use server::Server;
+pub use stats::Stats;
+pub use token::{TokenError, check_token, random_token};

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which requests of a browser may pass: Host against DNS rebinding, Origin and Sec-Fetch-Site against foreign pages,
+//! and the headers of CORS for pages that are listed.
+
+use http::Uri;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderMap, HeaderName,
+    HeaderValue, ORIGIN, VARY,
+};
+
+use crate::head::is_token;
+use crate::refusal::Refusal;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const REQUEST_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-request-private-network");
+const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
+
+/// Host and Origin values that pass.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    hosts: Vec<(String, Option<u16>)>,
+    origins: Vec<HeaderValue>,
+}
+
+/// An entry of the configuration that can never match.
+#[derive(Debug)]
+pub(crate) enum BadEntry {
+    Host(String),
+    Origin(String),
+}
+
+/// What a request that passed may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// It may come from the server's own page or from no page at all, so its cookie counts.
+    pub(crate) own: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Result<Self, BadEntry> {
+        let host = |text: &String| {
+            let (name, port) = split_host(text).ok_or_else(|| BadEntry::Host(text.clone()))?;
+            Ok((name.to_owned(), port))
+        };
+        let origin = |text: &String| {
+            let value = HeaderValue::from_str(text).ok().filter(|_| is_origin(text));
+            value.ok_or_else(|| BadEntry::Origin(text.clone()))
+        };
+        Ok(Self {
+            hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
+            origins: origins.iter().map(origin).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The request's only Origin, if it is listed.
+    pub(crate) fn listed(&self, headers: &HeaderMap) -> Option<&HeaderValue> {
+        if self.origins.is_empty() {
+            return None;
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let origin = origins.next()?;
+        if origins.next().is_some() { None } else { self.listed_bytes(origin.as_bytes()) }
+    }
+
+    pub(crate) fn listed_bytes(&self, origin: &[u8]) -> Option<&HeaderValue> {
+        self.origins.iter().find(|listed| listed.as_bytes() == origin)
+    }
+
+    /// Checks Host, the authority of an absolute target, Origin and Sec-Fetch-Site, in this order.
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap, listed: bool) -> Result<Standing, Refusal> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return Err(Refusal::bad_request("exactly one Host header is needed"));
+        };
+        let Some((host, (name, port))) = host.to_str().ok().and_then(|host| Some((host, split_host(host)?))) else {
+            return Err(Refusal::bad_request("the Host header is not a host name with or without a port"));
+        };
+        if uri.authority().is_some_and(|authority| !is_same_authority(authority.as_str(), host)) {
+            return Err(Refusal::bad_request("the target of the request is another host"));
+        }
+        if !self.accepts(name, port) {
+            return Err(Refusal::forbidden("this server does not answer to this Host"));
+        }
+
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let own_origin = match (origins.next(), origins.next()) {
+            (None, _) => true,
+            (Some(origin), None) => {
+                let own = is_own(origin.as_bytes(), host);
+                if !own && !listed {
+                    return Err(Refusal::forbidden("pages of this Origin may not call"));
+                }
+                own
+            }
+            _ => return Err(Refusal::forbidden("more than one Origin header")),
+        };
+
+        let mut own_site = true;
+        for site in headers.get_all(SEC_FETCH_SITE) {
+            if site == "cross-site" && !listed {
+                return Err(Refusal::forbidden("pages of other sites may not call"));
+            }
+            own_site &= site == "same-origin" || site == "none";
+        }
+        Ok(Standing { own: own_origin && own_site })
+    }
+
+    fn accepts(&self, name: &str, port: Option<u16>) -> bool {
+        ["127.0.0.1", "localhost", "[::1]"].iter().any(|known| known.eq_ignore_ascii_case(name))
+            || self.hosts.iter().any(|(known, known_port)| {
+                known.eq_ignore_ascii_case(name) && known_port.is_none_or(|known| Some(known) == port)
+            })
+    }
+}
+
+/// A host name or address, and its port. `None`: not well formed (RFC 9110, section 7.2).
+fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
+    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let (name, rest) = host.split_at(end);
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+        _ => return None,
+    };
+    let well_formed = match name.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')),
+    };
+    (well_formed && !name.is_empty()).then_some((name, port))
+}
+
+fn is_same_authority(left: &str, right: &str) -> bool {
+    let without_default = |authority: &str| authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
+    left.eq_ignore_ascii_case(right) || without_default(left) == without_default(right)
+}
+
+/// The origin of this server as the client names it. It has no TLS, so the scheme is http.
+fn is_own(origin: &[u8], host: &str) -> bool {
+    let authority = origin.strip_prefix(b"http://").and_then(|rest| std::str::from_utf8(rest).ok());
+    authority.is_some_and(|authority| is_same_authority(authority, host))
+}
+
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    is_token(scheme.as_bytes())
+        && !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'*'))
+}
+
+/// Sets what a page of a listed origin needs to read an answer, and removes what nobody else may decide.
+pub(crate) fn set_cors(headers: &mut HeaderMap, listed: Option<&HeaderValue>) {
+    headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    match listed {
+        Some(origin) => {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.append(VARY, HeaderValue::from_static("Origin"));
+        }
+        None => {
+            headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        }
+    }
+}
+
+/// The answer's headers to a preflight, but for those of [`set_cors`].
+pub(crate) fn set_preflight(headers: &mut HeaderMap, request: &HeaderMap, methods: HeaderValue) {
+    let asked = request.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|list| is_name_list(list.as_bytes()));
+    let allowed = asked.cloned().unwrap_or(HeaderValue::from_static("Authorization, Content-Type"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    if request.get(REQUEST_PRIVATE_NETWORK).is_some_and(|value| value == "true") {
+        headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
+    }
+}
+
+fn is_name_list(list: &[u8]) -> bool {
+    list.len() <= 1024
+        && list.split(|&byte| byte == b',').all(|name| {
+            let name = name.trim_ascii();
+            is_token(name) && name != b"*"
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&'static str, &str)]) -> Result<Standing, u16> {
+        let guard = Guard::new(
+            &["Example.org".into(), "other:81".into()],
+            &["chrome-extension://abc".into(), "http://localhost:3000".into()],
+        );
+        let guard = guard.unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        let listed = guard.listed(&map).is_some();
+        guard.check(&Uri::from_static("/"), &map, listed).map_err(|refusal| refusal.status().as_u16())
+    }
+
+    fn host(host: &str) -> Option<u16> {
+        check(&[("host", host)]).err()
+    }
+
+    #[test]
+    fn hosts() {
+        let good = [
+            "127.0.0.1",
+            "127.0.0.1:1",
+            "LOCALHOST:65535",
+            "[::1]",
+            "[::1]:8",
+            "example.ORG",
+            "example.org:7",
+            "other:81",
+        ];
+        for good in good {
+            assert_eq!(host(good), None, "{good}");
+        }
+        for foreign in
+            ["evil.org", "127.0.0.2", "other", "other:82", "localhost.", "localhost.evil.org", "[::2]", "a_b"]
+        {
+            assert_eq!(host(foreign), Some(403), "{foreign}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "localhost:",
+            "localhost:x",
+            "localhost:+1",
+            "localhost:65536",
+            "a b",
+            "a/b",
+            "u@localhost",
+            "[::1",
+            "[]",
+            "[x]",
+            "::1",
+            "localhost,localhost",
+            "[::1]8",
+        ] {
+            assert_eq!(host(bad), Some(400), "{bad}");
+        }
+        assert_eq!(check(&[]), Err(400));
+        assert_eq!(check(&[("host", "localhost"), ("host", "localhost")]), Err(400));
+    }
+
+    fn from(origin: &str, site: Option<&str>) -> Result<bool, u16> {
+        let mut headers = vec![("host", "localhost:8787"), ("origin", origin)];
+        headers.extend(site.map(|site| ("sec-fetch-site", site)));
+        check(&headers).map(|standing| standing.own)
+    }
+
+    #[test]
+    fn origins() {
+        assert_eq!(from("http://localhost:8787", None), Ok(true));
+        assert_eq!(from("http://localhost:8787", Some("same-origin")), Ok(true));
+        assert_eq!(from("http://localhost:8787", Some("same-site")), Ok(false));
+        assert_eq!(from("http://localhost:3000", Some("same-site")), Ok(false));
+        assert_eq!(from("chrome-extension://abc", Some("cross-site")), Ok(false));
+        assert_eq!(from("http://localhost:8787", Some("cross-site")), Err(403));
+        for foreign in [
+            "null",
+            "",
+            "http://localhost",
+            "https://localhost:8787",
+            "http://localhost:3001",
+            "http://127.0.0.1:8787",
+            "chrome-extension://ABC",
+            "http://localhost:3000/",
+            "*",
+        ] {
+            assert_eq!(from(foreign, None), Err(403), "{foreign}");
+        }
+        let host = ("host", "localhost");
+        assert_eq!(check(&[host, ("origin", "http://localhost:80")]), Ok(Standing { own: true }));
+        assert_eq!(check(&[host, ("origin", "http://localhost"), ("origin", "http://localhost")]), Err(403));
+        assert_eq!(check(&[host, ("sec-fetch-site", "cross-site")]), Err(403));
+        assert_eq!(check(&[host, ("sec-fetch-site", "same-site")]), Ok(Standing { own: false }));
+        assert_eq!(check(&[host, ("sec-fetch-site", "none")]), Ok(Standing { own: true }));
+    }
+
+    #[test]
+    fn absolute_targets_name_the_host() {
+        let guard = Guard::new(&[], &[]).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("localhost:8787"));
+        let check = |uri: &'static str| guard.check(&Uri::from_static(uri), &headers, false).is_ok();
+        assert!(check("http://LOCALHOST:8787/x"));
+        assert!(!check("http://localhost/x"));
+        assert!(!check("http://evil.org/x"));
+        assert!(!check("http://user@localhost:8787/x"));
+    }
+
+    #[test]
+    fn entries_that_never_match_are_refused() {
+        for origin in ["null", "*", "http://localhost:3000/", "localhost", "http://", "http://*", "http://a b"] {
+            assert!(matches!(Guard::new(&[], &[origin.into()]), Err(BadEntry::Origin(_))), "{origin}");
+        }
+        for host in ["", "http://x", "x/", "*"] {
+            assert!(matches!(Guard::new(&[host.into()], &[]), Err(BadEntry::Host(_))), "{host}");
+        }
+    }
+
+    #[test]
+    fn requested_headers_are_repeated_only_if_sane() {
+        assert!(is_name_list(b"authorization,content-type, x-a"));
+        assert!(!is_name_list(b"*"));
+        assert!(!is_name_list(b"a b"));
+        assert!(!is_name_list(b""));
+        assert!(!is_name_list(&[b'a'; 2000]));
+    }
+}
