@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `moonport.http`: a server as a Lua object. Its thread is moonport-http's; its handlers run here.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mlua_sys as lua;
+use moonport_core::{PortKey, PortOptions};
+use moonport_http::{Config, Content, RouteOptions, Routes, Server as Running};
+
+use crate::dispatch;
+use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::object::{self, Object};
+use crate::options::{self, Value};
+use crate::owner::{Owner, Receiver, until};
+use crate::stack::{Anchor, Stack};
+use crate::timer::{self, Due};
+
+/// One route's handler.
+pub(crate) struct Handler {
+    pub(crate) function: Anchor,
+    /// "POST /items/{id}", for reports.
+    pub(crate) name: Rc<str>,
+}
+
+/// A server, running or not.
+pub(crate) struct Site {
+    pub(crate) created: String,
+    pub(crate) serial_number: u64,
+    pub(crate) debug: bool,
+    config: Config,
+    queue: usize,
+    routes: RefCell<Routes>,
+    pub(crate) handlers: RefCell<Vec<Handler>>,
+    running: RefCell<Option<Running>>,
+    key: Cell<Option<PortKey>>,
+    /// When the connections that are left are cut, once it is stopping.
+    deadline: Cell<Option<Instant>>,
+}
+
+/// `moonport.Server`.
+pub(crate) struct Server(Rc<Site>);
+
+impl Object for Server {
+    const NAME: &'static str = "moonport.Server";
+
+    fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
+        &[
+            ("route", c_function!(route)),
+            ("get", c_function!(get)),
+            ("post", c_function!(post)),
+            ("put", c_function!(put)),
+            ("patch", c_function!(patch)),
+            ("delete", c_function!(delete)),
+            ("static", c_function!(directory)),
+            ("start", c_function!(start)),
+            ("link", c_function!(link)),
+            ("stats", c_function!(stats)),
+            ("stop", c_function!(stop)),
+            ("__index", c_function!(index)),
+        ]
+    }
+}
+
+/// `moonport.http(options)`.
+pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "moonport.http";
+    let mut config = Config::default();
+    let (mut queue, mut debug, mut token) = (1024, false, true);
+    options::read(stack, 1, FUNCTION, |key, value| {
+        match key {
+            "address" => config.address = value.text()?.to_owned(),
+            "allow_remote" => config.allow_remote = value.boolean()?,
+            "token" if stack.kind(-1) == lua::LUA_TBOOLEAN => token = value.boolean()?,
+            "token" => {
+                let text = value.text()?;
+                moonport_http::check_token(text).map_err(|error| format!("{FUNCTION}: token: {error}"))?;
+                config.token = Some(text.to_owned());
+            }
+            "hosts" => config.hosts = value.texts()?,
+            "origins" => config.origins = value.texts()?,
+            "max_body" => config.max_body = value.count()?,
+            "max_connections" => config.max_connections = value.count()?,
+            "queue" => queue = value.count()?,
+            "deadline" => config.deadline = value.seconds()?,
+            "debug" => debug = value.boolean()?,
+            "limits" => options::read(stack, -1, "moonport.http: limits", |key, value| limit(&mut config, key, value))?,
+            "tls" => return Err(value.wrong("nothing: TLS is not built yet")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if config.address.starts_with("unix:") {
+        return Err(format!("{FUNCTION}: address: Unix sockets are not built yet").into());
+    }
+    if token && config.token.is_none() {
+        config.token =
+            Some(moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"))?);
+    }
+    if !token {
+        config.token = None;
+    }
+    let site = Rc::new(Site {
+        created: stack.caller(),
+        serial_number: owner.count_object(),
+        debug,
+        config,
+        queue,
+        routes: RefCell::default(),
+        handlers: RefCell::default(),
+        running: RefCell::new(None),
+        key: Cell::new(None),
+        deadline: Cell::new(None),
+    });
+    object::push(owner, stack, Server(site));
+    Ok(Outcome::Values(1))
+}
+
+fn limit(config: &mut Config, key: &str, value: Value<'_>) -> Result<bool> {
+    let limits = &mut config.limits;
+    match key {
+        "head" => limits.head = value.count()?,
+        "headers" => limits.headers = value.count()?,
+        "uri" => limits.uri = value.count()?,
+        "depth" => limits.depth = value.count()?,
+        // For WebSockets, which are not built yet: taken, so that one table of limits serves both.
+        "message" => drop(value.count()?),
+        "head_time" => limits.head_time = value.seconds()?,
+        "body_time" => limits.body_time = value.seconds()?,
+        "idle_time" => limits.idle_time = value.seconds()?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn site<'a>(stack: Stack, function: &str) -> Result<&'a Rc<Site>> {
+    object::check::<Server>(stack, 1, function).map(|server| &server.0)
+}
+
+fn argument<'a>(stack: Stack, index: i32, function: &str, what: &str) -> Result<&'a str> {
+    stack.text(index).ok_or_else(|| Failure(format!("{function}: expected {what}, got {}", stack.type_name(index))))
+}
+
+/// Fields and methods: `token`, and everything in the table of methods.
+fn index(owner: &Owner, stack: Stack) -> Result {
+    let site = site(stack, "server.token")?;
+    let name = stack.text(2).unwrap_or("");
+    if name == "token" {
+        match &site.config.token {
+            Some(token) => stack.push_str(token),
+            None => stack.push_nil(),
+        }
+    } else {
+        match Server::methods().iter().find(|(method, _)| *method == name && !name.starts_with("__")) {
+            Some((_, function)) => owner.push_function(stack, *function),
+            None => stack.push_nil(),
+        }
+    }
+    Ok(Outcome::Values(1))
+}
+
+fn route(_: &Owner, stack: Stack) -> Result {
+    let method = argument(stack, 2, "server:route", "a method such as \"GET\"")?;
+    add_route(stack, "server:route", method, 3)
+}
+
+fn get(_: &Owner, stack: Stack) -> Result {
+    add_route(stack, "server:get", "GET", 2)
+}
+
+fn post(_: &Owner, stack: Stack) -> Result {
+    add_route(stack, "server:post", "POST", 2)
+}
+
+fn put(_: &Owner, stack: Stack) -> Result {
+    add_route(stack, "server:put", "PUT", 2)
+}
+
+fn patch(_: &Owner, stack: Stack) -> Result {
+    add_route(stack, "server:patch", "PATCH", 2)
+}
+
+fn delete(_: &Owner, stack: Stack) -> Result {
+    add_route(stack, "server:delete", "DELETE", 2)
+}
+
+/// Path, handler and options stand from argument `first` on.
+fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
+    let site = site(stack, function)?;
+    let path = argument(stack, first, function, "a path such as \"/items/{id}\"")?;
+    if stack.kind(first + 1) != lua::LUA_TFUNCTION {
+        return Err(format!("{function}: expected a function, got {}", stack.type_name(first + 1)).into());
+    }
+    let mut settings = RouteOptions::default();
+    options::read(stack, first + 2, function, |key, value| {
+        match key {
+            "max_body" => settings.max_body = Some(value.count()?),
+            "deadline" => settings.deadline = Some(value.seconds()?),
+            "token" => {
+                if value.boolean()? {
+                    return Err(value.wrong("false (routes need the server's token unless told otherwise)"));
+                }
+                settings.token = false;
+            }
+            "content" => {
+                settings.content = Some(match value.text()? {
+                    "json" => Content::Json,
+                    "raw" => Content::Raw,
+                    "msgpack" => return Err(value.wrong("\"json\" or \"raw\" (MessagePack is not built yet)")),
+                    _ => return Err(value.wrong("\"json\" or \"raw\"")),
+                });
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if site.running.borrow().is_some() {
+        return Err(format!("{function}: the server runs; add routes before server:start").into());
+    }
+    let added = site.routes.borrow_mut().add(method, path, settings);
+    added.map_err(|error| format!("{function}: {error}"))?;
+    stack.copy(first + 1);
+    let name = format!("{} {path}", method.to_ascii_uppercase()).into();
+    site.handlers.borrow_mut().push(Handler { function: stack.anchor(), name });
+    stack.set_top(1);
+    Ok(Outcome::Values(1))
+}
+
+fn directory(_: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "server:static";
+    let site = site(stack, FUNCTION)?;
+    let prefix = argument(stack, 2, FUNCTION, "a prefix such as \"/\"")?;
+    let directory = argument(stack, 3, FUNCTION, "a directory")?;
+    if site.running.borrow().is_some() {
+        return Err(format!("{FUNCTION}: the server runs; add directories before server:start").into());
+    }
+    let added = site.routes.borrow_mut().add_static(prefix, directory.as_ref());
+    added.map_err(|error| format!("{FUNCTION}: {error}"))?;
+    stack.set_top(1);
+    Ok(Outcome::Values(1))
+}
+
+fn start(owner: &Owner, stack: Stack) -> Result {
+    let site = site(stack, "server:start")?;
+    if let Some(running) = &*site.running.borrow() {
+        stack.push_str(running.url());
+        return Ok(Outcome::Values(1));
+    }
+    let settings = PortOptions { capacity: site.queue, capacity_bytes: usize::MAX, ..PortOptions::default() };
+    let opened = owner.mailbox(|mailbox| {
+        let key = mailbox.open(settings).ok()?;
+        mailbox.listen(key, true);
+        mailbox.sender(key).map(|sender| (key, sender))
+    });
+    let Some((key, sender)) = opened.flatten() else {
+        return Ok(fail(stack, "server:start: this Lua state is closing", "closed"));
+    };
+    let routes = site.routes.borrow().clone();
+    match Running::start(site.config.clone(), routes, sender) {
+        Ok(running) => {
+            stack.push_str(running.url());
+            *site.running.borrow_mut() = Some(running);
+            site.key.set(Some(key));
+            site.deadline.set(None);
+            owner.set_receiver(key, Some(Receiver::Site(Rc::clone(site))));
+            owner.sites.borrow_mut().push(Rc::clone(site));
+            Ok(Outcome::Values(1))
+        }
+        Err(error) => {
+            owner.mailbox(|mailbox| mailbox.close(key));
+            Ok(fail(stack, &format!("server:start: {error}"), error.name()))
+        }
+    }
+}
+
+fn link(owner: &Owner, stack: Stack) -> Result {
+    let site = site(stack, "server:link")?;
+    let path = if stack.kind(2) <= lua::LUA_TNIL { "/" } else { argument(stack, 2, "server:link", "a path")? };
+    if !path.starts_with('/') {
+        return Err(format!("server:link: expected a path that begins with \"/\", got {path:?}").into());
+    }
+    if is_forked(owner) {
+        return Ok(fail(stack, FORKED, "forked"));
+    }
+    match site.running.borrow().as_ref().map(|running| running.link(path)) {
+        Some(Ok(link)) => stack.push_str(&link),
+        Some(Err(error)) => return Ok(fail(stack, &format!("server:link: {error}"), "unsupported")),
+        None => return Ok(fail(stack, "server:link: the server does not run", "closed")),
+    }
+    Ok(Outcome::Values(1))
+}
+
+const FORKED: &str = "the server belongs to the parent of this forked process";
+
+fn is_forked(owner: &Owner) -> bool {
+    owner.mailbox(|mailbox| mailbox.is_forked()).unwrap_or(false)
+}
+
+fn stats(owner: &Owner, stack: Stack) -> Result {
+    let site = site(stack, "server:stats")?;
+    if is_forked(owner) {
+        return Ok(fail(stack, FORKED, "forked"));
+    }
+    stack.new_table(0, 12);
+    if let Some(running) = &*site.running.borrow() {
+        let stats = running.stats();
+        for (name, count) in [
+            ("connections", stats.connections),
+            ("accepted", stats.accepted),
+            ("requests", stats.requests),
+            ("forwarded", stats.forwarded),
+            ("answered", stats.answered),
+            ("refused", stats.refused),
+            ("full", stats.full),
+            ("timeouts", stats.timeouts),
+            ("cancelled", stats.cancelled),
+        ] {
+            stack.push_count(count);
+            stack.set_field(-2, name);
+        }
+    }
+    if let Some(stats) = site.key.get().and_then(|key| owner.mailbox(|mailbox| mailbox.stats(key)).flatten()) {
+        stack.push_count(stats.waiting);
+        stack.set_field(-2, "waiting");
+    }
+    Ok(Outcome::Values(1))
+}
+
+fn stop(owner: &Owner, stack: Stack) -> Result {
+    let site = site(stack, "server:stop")?;
+    let grace =
+        if stack.kind(2) <= lua::LUA_TNIL { Duration::from_secs(2) } else { timer::seconds(stack, 2, "server:stop")? };
+    if is_forked(owner) {
+        return Ok(fail(stack, FORKED, "forked"));
+    }
+    let Some(deadline) = site.begin_stop(owner, grace) else { return Ok(Outcome::Values(0)) };
+    if owner.depth.get() > 0 {
+        // The handler that called cannot be waited for: the turns after it see to the rest.
+        owner.timers.borrow_mut().add(deadline, Due::Nothing);
+        return Ok(Outcome::Values(0));
+    }
+    serve_until(owner, stack, deadline, || site.is_over());
+    Ok(Outcome::Values(0))
+}
+
+/// Stops every server, as `server:stop` does.
+pub(crate) fn stop_all(owner: &Owner, stack: Stack, grace: Duration) {
+    let sites = owner.sites.borrow().clone();
+    let deadlines: Vec<_> = sites.iter().filter_map(|site| site.begin_stop(owner, grace)).collect();
+    if owner.depth.get() > 0 {
+        return;
+    }
+    let Some(deadline) = deadlines.into_iter().max() else { return };
+    serve_until(owner, stack, deadline, || sites.iter().all(|site| site.is_over()));
+}
+
+/// Runs turns until it is over, or the deadline.
+fn serve_until(owner: &Owner, stack: Stack, deadline: Instant, is_over: impl Fn() -> bool) {
+    let stopping = owner.stopping.replace(false);
+    while !is_over() {
+        if dispatch::turn(owner, stack) == 0 && !is_over() {
+            dispatch::sleep(owner, stack, Some(until(deadline)));
+        }
+    }
+    owner.stopping.set(stopping || owner.stopping.get());
+    owner.settle_sites();
+}
+
+impl Site {
+    /// Stops accepting; gives when the rest is cut, or `None` if it does not run.
+    fn begin_stop(&self, owner: &Owner, grace: Duration) -> Option<Instant> {
+        let running = self.running.borrow();
+        let running = running.as_ref()?;
+        let waker = owner.mailbox(|mailbox| mailbox.waker())?;
+        if self.deadline.get().is_none() {
+            running.begin_stop(Box::new(move || waker.wake()));
+        }
+        let deadline = timer::after_now(grace).or_else(|| timer::after_now(Duration::from_secs(86_400 * 365)))?;
+        self.deadline.set(Some(deadline));
+        Some(deadline)
+    }
+
+    /// Has its thread ended, or its time?
+    fn is_over(&self) -> bool {
+        self.running.borrow().as_ref().is_none_or(|running| {
+            running.is_finished() || self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
+        })
+    }
+
+    /// Cuts what is left, joins the thread and lets go of the port.
+    pub(crate) fn abort(&self, owner: &Owner) {
+        if let Some(running) = self.running.take() {
+            running.abort();
+        }
+        self.deadline.set(None);
+        if let Some(key) = self.key.take() {
+            owner.set_receiver(key, None);
+            owner.mailbox(|mailbox| mailbox.close(key));
+        }
+    }
+
+    pub(crate) fn key(&self) -> Option<PortKey> {
+        self.key.get()
+    }
+}
+
+impl Owner {
+    /// Ends the servers whose stopping is over.
+    pub(crate) fn settle_sites(&self) {
+        if self.sites.borrow().iter().all(|site| site.deadline.get().is_none()) {
+            return;
+        }
+        let (over, kept) =
+            self.sites.take().into_iter().partition(|site| site.deadline.get().is_some() && site.is_over());
+        self.sites.borrow_mut().extend::<Vec<_>>(kept);
+        let over: Vec<Rc<Site>> = over;
+        for site in over {
+            site.abort(self);
+        }
+    }
+}

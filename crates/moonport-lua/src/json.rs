@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `moonport.json` and `moonport.array`.
+
+use mlua_sys as lua;
+
+use crate::function::{Outcome, Result};
+use crate::owner::Owner;
+use crate::stack::Stack;
+use crate::value::{self, DEPTH};
+
+/// `moonport.json.encode(value)`.
+pub(crate) fn encode(owner: &Owner, stack: Stack) -> Result {
+    if stack.top() == 0 {
+        return Err("moonport.json.encode: expected a value".into());
+    }
+    let refused = owner.scratch.with(|out| match value::write_json(owner, stack, 1, out) {
+        Ok(()) => {
+            stack.push_bytes(out);
+            None
+        }
+        Err(refused) => Some(refused),
+    });
+    let Some(refused) = refused else { return Ok(Outcome::Values(1)) };
+    stack.push_nil();
+    stack.push_str(&refused.to_string());
+    Ok(Outcome::Values(2))
+}
+
+/// `moonport.json.decode(text)`.
+pub(crate) fn decode(owner: &Owner, stack: Stack) -> Result {
+    let Some(text) = stack.bytes(1) else {
+        return Err(format!("moonport.json.decode: expected a string, got {}", stack.type_name(1)).into());
+    };
+    if let Err(error) = value::push_json(owner, stack, text, DEPTH) {
+        stack.push_nil();
+        stack.push_str(&format!("malformed JSON: {error}"));
+        return Ok(Outcome::Values(2));
+    }
+    Ok(Outcome::Values(1))
+}
+
+/// `moonport.array(t)`.
+pub(crate) fn array(_: &Owner, stack: Stack) -> Result {
+    if stack.kind(1) != lua::LUA_TTABLE {
+        return Err(format!("moonport.array: expected a table, got {}", stack.type_name(1)).into());
+    }
+    value::mark_array(stack, 1);
+    stack.set_top(1);
+    Ok(Outcome::Values(1))
+}

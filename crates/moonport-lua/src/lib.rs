@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `require "moonport"`: the Lua module, one image for each Lua flavour (feature `luajit`, `lua51` … `lua55`).
+//!
+//! Built with `module` it is loaded by a Lua that is there already; built with `vendored` it brings LuaJIT along, and
+//! [`embed`] runs scripts on it. Modules stand in the order in which a message meets them: the owner's loop, dispatch
+//! and its tasks, then the objects that Lua sees.
+
+#[cfg(not(any(
+    feature = "luajit",
+    feature = "lua51",
+    feature = "lua52",
+    feature = "lua53",
+    feature = "lua54",
+    feature = "lua55"
+)))]
+compile_error!("choose the Lua flavour by a feature: luajit, lua51, lua52, lua53, lua54 or lua55");
+
+mod function;
+mod object;
+mod options;
+mod scratch;
+mod stack;
+
+mod guard;
+mod pin;
+
+mod dispatch;
+mod owner;
+mod task;
+
+mod host;
+mod run;
+mod timer;
+
+mod crossing;
+mod int64;
+mod value;
+
+mod json;
+mod port;
+mod report;
+
+mod http;
+mod request;
+mod response;
+
+#[cfg(feature = "vendored")]
+pub mod embed;
+mod open;
+
+pub use open::luaopen_moonport;

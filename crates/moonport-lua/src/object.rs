@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Rust values as Lua objects: a userdata that holds a `T`, a class with methods, and a checked way back.
+
+use std::ffi::{c_int, c_void};
+
+use mlua_sys as lua;
+use mlua_sys::lua_State;
+
+use crate::function::{Failure, Result};
+use crate::owner::Owner;
+use crate::stack::Stack;
+
+/// A type that Lua sees as an object.
+pub(crate) trait Object: 'static {
+    /// As Lua and error messages name it, and the key of its class in the registry.
+    const NAME: &'static str;
+    /// Method names and their functions; an "__index" among them is asked for everything.
+    fn methods() -> &'static [(&'static str, lua::lua_CFunction)];
+}
+
+/// Pushes the class of `T`, made at the first use in a state.
+fn push_class<T: Object>(owner: &Owner, stack: Stack) {
+    stack.push_str(T::NAME);
+    if stack.raw_get(lua::LUA_REGISTRYINDEX) == lua::LUA_TTABLE {
+        return;
+    }
+    stack.pop(1);
+    stack.new_table(0, 4);
+    stack.new_table(0, 8);
+    for (name, function) in T::methods() {
+        owner.push_function(stack, *function);
+        stack.set_field(if name.starts_with("__") { -3 } else { -2 }, name);
+    }
+    if T::methods().iter().any(|(name, _)| *name == "__index") {
+        stack.pop(1);
+    } else {
+        stack.set_field(-2, "__index");
+    }
+    stack.push_closure(collect::<T>, 0);
+    stack.set_field(-2, "__gc");
+    stack.push_str(T::NAME);
+    stack.set_field(-2, "__name");
+    stack.push_str(T::NAME);
+    stack.set_field(-2, "__metatable");
+    stack.push_str(T::NAME);
+    stack.copy(-2);
+    stack.raw_set(lua::LUA_REGISTRYINDEX);
+}
+
+/// Pushes an object. The class is made before the value moves, so that a failure to make it loses nothing.
+pub(crate) fn push<T: Object>(owner: &Owner, stack: Stack, value: T) {
+    let place: *mut T = reserve::<T>(owner, stack).cast();
+    // SAFETY: Lua aligns userdata for every fundamental type, and the place is as large as a T.
+    unsafe { place.write(value) };
+    stack.push_str(T::NAME);
+    stack.raw_get(lua::LUA_REGISTRYINDEX);
+    stack.set_metatable(-2);
+}
+
+/// Pushes room for a `T` without its class: until [`push`] sets it, nothing is dropped.
+fn reserve<T: Object>(owner: &Owner, stack: Stack) -> *mut c_void {
+    const { assert!(align_of::<T>() <= 8) };
+    push_class::<T>(owner, stack);
+    stack.pop(1);
+    stack.new_userdata(size_of::<T>())
+}
+
+unsafe extern "C-unwind" fn collect<T: Object>(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with its own state.
+    let stack = unsafe { Stack::new(state) };
+    let place: *mut T = stack.userdata(1).cast();
+    if place.is_null() {
+        return 0;
+    }
+    // A second call by hand must not drop twice: without its class the userdata is no T any more.
+    stack.push_nil();
+    stack.set_metatable(1);
+    // SAFETY: only `push` gives a userdata this class, after it wrote the T.
+    unsafe { place.drop_in_place() };
+    0
+}
+
+/// The object at `index`, if it is a `T`.
+pub(crate) fn get<'a, T: Object>(stack: Stack, index: c_int) -> Option<&'a T> {
+    if stack.kind(index) != lua::LUA_TUSERDATA || !stack.metatable(index) {
+        return None;
+    }
+    stack.push_str(T::NAME);
+    stack.raw_get(lua::LUA_REGISTRYINDEX);
+    let same = stack.raw_equal(-1, -2);
+    stack.pop(2);
+    let place: *const T = stack.userdata(index).cast_const().cast();
+    // SAFETY: only `push` gives a userdata this class, and it lives while it is on the stack.
+    same.then(|| unsafe { &*place })
+}
+
+/// The object at argument `index`.
+///
+/// # Errors
+/// Says what `function` wanted and what came.
+pub(crate) fn check<'a, T: Object>(stack: Stack, index: c_int, function: &str) -> Result<&'a T> {
+    get(stack, index).ok_or_else(|| {
+        Failure(format!("{function}: expected a {}, got {}; call it with a colon", T::NAME, stack.type_name(index)))
+    })
+}

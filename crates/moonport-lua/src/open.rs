@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Makes the module's table.
+
+use std::ffi::c_int;
+use std::time::Duration;
+
+use mlua_sys as lua;
+use mlua_sys::lua_State;
+
+use crate::function::{Outcome, Result, c_function};
+use crate::owner::Owner;
+use crate::stack::Stack;
+use crate::{http, json, port, report, response, run, task, timer, value};
+
+const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
+    ("port", c_function!(port::port)),
+    ("http", c_function!(http::http)),
+    ("response", c_function!(response::response)),
+    ("array", c_function!(json::array)),
+    ("run", c_function!(run::run)),
+    ("stop", c_function!(run::stop)),
+    ("step", c_function!(run::step)),
+    ("descriptor", c_function!(run::descriptor)),
+    ("timeout", c_function!(run::timeout)),
+    ("is_owner", c_function!(run::is_owner)),
+    ("after", c_function!(timer::after)),
+    ("every", c_function!(timer::every)),
+    ("spawn", c_function!(task::spawn)),
+    ("sleep", c_function!(task::sleep)),
+    ("on_error", c_function!(report::on_error)),
+    ("report", c_function!(report::report)),
+    ("shutdown", c_function!(shutdown)),
+];
+
+/// `require "moonport"`: pushes the module's table.
+///
+/// Thread: the one that owns the state, from then on too.
+///
+/// # Safety
+/// Lua calls it, with its own state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int {
+    crate::pin::pin();
+    // SAFETY: the caller's promise.
+    let stack = unsafe { Stack::new(state) };
+    let owner = match Owner::of(stack) {
+        Ok(owner) => owner,
+        Err(error) => {
+            stack.push_str(&format!("moonport: no wake-up descriptor: {error}"));
+            drop(error);
+            // SAFETY: the message is on top of the stack, and this frame owns nothing any more.
+            unsafe { lua::lua_error(state) }
+        }
+    };
+    stack.new_table(0, 24);
+    for (name, function) in FUNCTIONS {
+        owner.push_function(stack, *function);
+        stack.set_field(-2, name);
+    }
+    stack.new_table(0, 2);
+    owner.push_function(stack, c_function!(json::encode));
+    stack.set_field(-2, "encode");
+    owner.push_function(stack, c_function!(json::decode));
+    stack.set_field(-2, "decode");
+    stack.set_field(-2, "json");
+    value::push_null(stack);
+    stack.set_field(-2, "null");
+    stack.push_str(concat!("Moonport ", env!("CARGO_PKG_VERSION")));
+    stack.set_field(-2, "_VERSION");
+    1
+}
+
+/// `moonport.shutdown(grace)`.
+fn shutdown(owner: &Owner, stack: Stack) -> Result {
+    let grace = if stack.kind(1) <= lua::LUA_TNIL {
+        Duration::from_secs(2)
+    } else {
+        timer::seconds(stack, 1, "moonport.shutdown")?
+    };
+    http::stop_all(owner, stack, grace);
+    owner.close(stack);
+    stack.push_boolean(true);
+    Ok(Outcome::Values(1))
+}

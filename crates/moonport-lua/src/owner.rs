@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Everything that belongs to one Lua state, on the thread that owns it. It lives in a userdata that is made first and so
+//! is finalised last; closing empties it, and its memory goes with the state's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::c_int;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use mlua_sys as lua;
+use mlua_sys::lua_State;
+use moonport_core::{Mailbox, Payload, PortKey};
+
+use crate::host::Descriptor;
+use crate::http::Site;
+use crate::port::Endpoint;
+use crate::scratch::{InHand, Scratch};
+use crate::stack::{Anchor, Stack};
+use crate::task::{Task, Wait};
+use crate::timer::Timers;
+
+/// Who gets the messages of one port of the mailbox.
+pub(crate) enum Receiver {
+    /// A port that Lua made.
+    Port(Rc<Endpoint>),
+    /// The requests of an HTTP server.
+    Site(Rc<Site>),
+}
+
+pub(crate) struct Owner {
+    thread: ThreadId,
+    mailbox: RefCell<Option<Mailbox>>,
+    pub(crate) receivers: RefCell<Vec<Option<Receiver>>>,
+    pub(crate) sites: RefCell<Vec<Rc<Site>>>,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) tasks: RefCell<HashMap<u64, Task>>,
+    pub(crate) last_task: Cell<u64>,
+    /// Tasks that yielded without waiting for anything: they go on in the next turn.
+    pub(crate) ready: RefCell<VecDeque<u64>>,
+    /// Private threads that no handler uses now.
+    pub(crate) idle: RefCell<Vec<(Stack, Anchor)>>,
+    /// The private thread whose handler runs now, if one does.
+    pub(crate) running: Cell<Option<Stack>>,
+    /// What the running handler is about to wait for.
+    pub(crate) wait: Cell<Option<Wait>>,
+    pub(crate) depth: Cell<u32>,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) on_error: Cell<Option<Anchor>>,
+    pub(crate) in_hand: InHand<Payload>,
+    pub(crate) scratch: Scratch,
+    pub(crate) descriptor: RefCell<Option<Descriptor>>,
+    /// Set from any thread: the process was asked to end.
+    pub(crate) interrupted: Arc<AtomicBool>,
+    objects: Cell<u64>,
+    #[cfg(feature = "luajit")]
+    pub(crate) int64: Cell<Option<crate::int64::Helpers>>,
+}
+
+/// Its address is the owner's key in the registry.
+static KEY: u8 = 0;
+
+impl Owner {
+    /// Pushes the state's owner, made at the first call, and gives it.
+    pub(crate) fn of<'a>(stack: Stack) -> Result<&'a Self, std::io::Error> {
+        stack.push_pointer((&raw const KEY).cast_mut().cast());
+        if stack.raw_get(lua::LUA_REGISTRYINDEX) != lua::LUA_TUSERDATA {
+            stack.pop(1);
+            let mailbox = Mailbox::new()?;
+            let place: *mut Self = stack.new_userdata(size_of::<Self>()).cast();
+            // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
+            unsafe { place.write(Self::new(mailbox)) };
+            stack.new_table(0, 1);
+            stack.push_closure(collect, 0);
+            stack.set_field(-2, "__gc");
+            stack.set_metatable(-2);
+            stack.push_pointer((&raw const KEY).cast_mut().cast());
+            stack.copy(-2);
+            stack.raw_set(lua::LUA_REGISTRYINDEX);
+        }
+        let owner: *const Self = stack.userdata(-1).cast_const().cast();
+        // SAFETY: only this function puts a userdata there, and the registry holds it as long as the state lives.
+        Ok(unsafe { &*owner })
+    }
+
+    fn new(mailbox: Mailbox) -> Self {
+        Self {
+            thread: std::thread::current().id(),
+            mailbox: RefCell::new(Some(mailbox)),
+            receivers: RefCell::default(),
+            sites: RefCell::default(),
+            timers: RefCell::default(),
+            tasks: RefCell::default(),
+            last_task: Cell::new(0),
+            ready: RefCell::default(),
+            idle: RefCell::default(),
+            running: Cell::new(None),
+            wait: Cell::new(None),
+            depth: Cell::new(0),
+            stopping: Cell::new(false),
+            on_error: Cell::new(None),
+            in_hand: InHand::default(),
+            scratch: Scratch::default(),
+            descriptor: RefCell::default(),
+            interrupted: Arc::default(),
+            objects: Cell::new(0),
+            #[cfg(feature = "luajit")]
+            int64: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn is_owner(&self) -> bool {
+        self.thread == std::thread::current().id()
+    }
+
+    /// Uses the mailbox, if the state is open. `with` must not enter Lua.
+    pub(crate) fn mailbox<R>(&self, with: impl FnOnce(&mut Mailbox) -> R) -> Option<R> {
+        self.mailbox.borrow_mut().as_mut().map(with)
+    }
+
+    /// A C function of ours, with the owner as its upvalue.
+    pub(crate) fn push_function(&self, stack: Stack, function: lua::lua_CFunction) {
+        stack.push_pointer(std::ptr::from_ref(self).cast_mut().cast());
+        stack.push_closure(function, 1);
+    }
+
+    pub(crate) fn set_receiver(&self, key: PortKey, receiver: Option<Receiver>) {
+        let mut receivers = self.receivers.borrow_mut();
+        if receivers.len() <= key.index() {
+            receivers.resize_with(key.index() + 1, || None);
+        }
+        receivers[key.index()] = receiver;
+    }
+
+    /// The open port of Lua's with this key.
+    pub(crate) fn endpoint(&self, key: PortKey) -> Option<Rc<Endpoint>> {
+        match self.receivers.borrow().get(key.index()) {
+            Some(Some(Receiver::Port(endpoint))) if endpoint.key == key => Some(Rc::clone(endpoint)),
+            _ => None,
+        }
+    }
+
+    /// Numbers the objects of a state in the order in which they are made.
+    pub(crate) fn count_object(&self) -> u64 {
+        self.objects.set(self.objects.get() + 1);
+        self.objects.get()
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// The deadline of the next timer, or now if a handler is ready to go on.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        if self.ready.borrow().is_empty() { self.timers.borrow_mut().next_due() } else { Some(Instant::now()) }
+    }
+
+    /// Does anything referenced remain that could still produce a message?
+    pub(crate) fn is_alive(&self) -> bool {
+        let ports = self.receivers.borrow().iter().flatten().any(|receiver| match receiver {
+            Receiver::Port(endpoint) => endpoint.referenced.get(),
+            Receiver::Site(_) => true,
+        });
+        ports || !self.tasks.borrow().is_empty() || !self.timers.borrow().is_empty()
+    }
+
+    /// Closes everything and joins every thread, cutting the connections that are left.
+    pub(crate) fn close(&self, stack: Stack) {
+        for site in self.sites.take() {
+            site.abort(self);
+        }
+        for receiver in self.receivers.take().into_iter().flatten() {
+            if let Receiver::Port(endpoint) = receiver {
+                endpoint.forget(stack);
+                self.mailbox(|mailbox| mailbox.close(endpoint.key));
+            }
+        }
+        for anchor in self.timers.take().anchors() {
+            stack.release(anchor);
+        }
+        for task in self.tasks.take().into_values() {
+            stack.release(task.anchor);
+        }
+        self.ready.take();
+        for (_, anchor) in self.idle.take() {
+            stack.release(anchor);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
+    // SAFETY: Lua calls this with its own state.
+    let stack = unsafe { Stack::new(state) };
+    let owner: *const Owner = stack.userdata(1).cast_const().cast();
+    // SAFETY: only `Owner::of` gives a userdata this finaliser.
+    let owner = unsafe { &*owner };
+    owner.close(stack);
+    owner.descriptor.take();
+    drop(owner.mailbox.take());
+    0
+}
+
+/// How long until then, never negative.
+pub(crate) fn until(then: Instant) -> Duration {
+    then.saturating_duration_since(Instant::now())
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What went wrong, told to the program (`moonport.on_error`) or to stderr, and what is open (`moonport.report`).
+
+use std::ffi::CString;
+use std::io::Write;
+
+use mlua_sys as lua;
+
+use crate::function::{Outcome, Result};
+use crate::owner::{Owner, Receiver};
+use crate::port;
+use crate::stack::Stack;
+
+/// What on_error hears of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An error in a handler.
+    Handler,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+        }
+    }
+}
+
+/// `moonport.on_error(handler)`.
+pub(crate) fn on_error(owner: &Owner, stack: Stack) -> Result {
+    if stack.kind(1) != lua::LUA_TFUNCTION && stack.kind(1) > lua::LUA_TNIL {
+        return Err(format!("moonport.on_error: expected a function or nil, got {}", stack.type_name(1)).into());
+    }
+    if let Some(anchor) = owner.on_error.take() {
+        stack.release(anchor);
+    }
+    if stack.kind(1) == lua::LUA_TFUNCTION {
+        stack.copy(1);
+        owner.on_error.set(Some(stack.anchor()));
+    }
+    Ok(Outcome::Values(0))
+}
+
+/// The handler on `thread` raised the error on top of its stack: tells it with a traceback of that thread.
+pub(crate) fn handler_failed(owner: &Owner, stack: Stack, thread: Stack, name: Option<&str>) -> String {
+    let message = describe(thread, -1);
+    let traceback = traceback(stack, thread, &message);
+    tell(owner, stack, Kind::Handler, name, &message, Some(&traceback));
+    traceback
+}
+
+/// An error value in words, without calling anything of its own.
+pub(crate) fn describe(stack: Stack, index: i32) -> String {
+    if let Some(bytes) = stack.bytes(index) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    if let Some(number) = stack.number(index) {
+        return number.to_string();
+    }
+    format!("(error object is a {} value)", stack.type_name(index))
+}
+
+/// The message, and where each function of `thread` stood.
+pub(crate) fn traceback(stack: Stack, thread: Stack, message: &str) -> String {
+    let message = CString::new(message.replace('\0', "\\0")).unwrap_or_default();
+    if !stack.reserve(16) {
+        return message.to_string_lossy().into_owned();
+    }
+    stack.push_traceback(thread, &message);
+    let text = describe(stack, -1);
+    stack.pop(1);
+    text
+}
+
+/// Calls on_error's handler, or writes to stderr. Never raises anything but what memory's end raises.
+pub(crate) fn tell(
+    owner: &Owner,
+    stack: Stack,
+    kind: Kind,
+    name: Option<&str>,
+    message: &str,
+    traceback: Option<&str>,
+) {
+    let Some(handler) = owner.on_error.get().filter(|_| stack.reserve(8)) else {
+        return print(name, traceback.unwrap_or(message));
+    };
+    stack.push_anchored(handler);
+    stack.push_str(message);
+    stack.new_table(0, 3);
+    stack.push_str(kind.name());
+    stack.set_field(-2, "kind");
+    if let Some(name) = name {
+        stack.push_str(name);
+        stack.set_field(-2, "name");
+    }
+    if let Some(traceback) = traceback {
+        stack.push_str(traceback);
+        stack.set_field(-2, "traceback");
+    }
+    if stack.call_protected(2, 0) != lua::LUA_OK {
+        print(name, traceback.unwrap_or(message));
+        print(Some("the handler of moonport.on_error"), &describe(stack, -1));
+        stack.pop(1);
+    }
+}
+
+fn print(name: Option<&str>, message: &str) {
+    let line = match name {
+        Some(name) => format!("moonport: {name}: {message}\n"),
+        None => format!("moonport: {message}\n"),
+    };
+    // A closed stderr leaves nobody to tell.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+/// `moonport.report()`.
+pub(crate) fn report(owner: &Owner, stack: Stack) -> Result {
+    let mut open = Vec::new();
+    for receiver in owner.receivers.borrow().iter().flatten() {
+        open.push(match receiver {
+            Receiver::Port(endpoint) => {
+                (endpoint.serial_number, "port", endpoint.name.clone(), endpoint.created.clone(), Some(endpoint.key))
+            }
+            Receiver::Site(site) => (site.serial_number, "server", None, site.created.clone(), site.key()),
+        });
+    }
+    for (_, created) in owner.timers.borrow().calls() {
+        open.push((u64::MAX, "timer", None, created.to_owned(), None));
+    }
+    open.sort_by_key(|entry| entry.0);
+    stack.new_table(0, 0);
+    for (at, (_, kind, name, created, key)) in open.iter().enumerate() {
+        stack.new_table(0, 4);
+        stack.push_str(kind);
+        stack.set_field(-2, "kind");
+        if let Some(name) = name {
+            stack.push_str(name);
+            stack.set_field(-2, "name");
+        }
+        stack.push_str(created);
+        stack.set_field(-2, "created");
+        match key.and_then(|key| owner.mailbox(|mailbox| mailbox.stats(key)).flatten()) {
+            Some(stats) => port::push_stats(stack, &stats),
+            None => stack.new_table(0, 0),
+        }
+        stack.set_field(-2, "stats");
+        stack.raw_set_at(-2, lua::lua_Integer::try_from(at + 1).unwrap_or(lua::lua_Integer::MAX));
+    }
+    Ok(Outcome::Values(1))
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `moonport.Request`: what a handler gets. Fields become Lua values when they are first asked for.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua_sys as lua;
+use moonport_core::Payload;
+use moonport_core::reply::Reply;
+use moonport_http::{Bytes, Content, HeaderMap, Request as Received, Response};
+
+use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::http::Site;
+use crate::object::{self, Object};
+use crate::owner::Owner;
+use crate::report::{self, Kind};
+use crate::response;
+use crate::stack::{Anchor, Stack};
+use crate::task::{self, Ended, Origin};
+use crate::value;
+
+/// One request on its way through Lua.
+pub(crate) struct Exchange {
+    pub(crate) name: Rc<str>,
+    debug: bool,
+    method: String,
+    path: String,
+    params: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+    content: Option<Content>,
+    peer: String,
+    reply: RefCell<Option<Reply<Response>>>,
+    deferred: Cell<bool>,
+}
+
+/// `moonport.Request`.
+pub(crate) struct Request(Rc<Exchange>);
+
+impl Object for Request {
+    const NAME: &'static str = "moonport.Request";
+
+    fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
+        &[("__index", c_function!(index)), ("__newindex", c_function!(new_index))]
+    }
+}
+
+/// Bodies above this make the collector work at once: it does not see the memory that they hold.
+const LARGE: usize = 16 << 10;
+
+/// Starts the route's handler, unless the client has gone already.
+pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site: &Rc<Site>, payload: Payload) {
+    let received = match payload {
+        Payload::Object { value, .. } => value.downcast::<Received>().ok(),
+        _ => None,
+    };
+    let Some(received) = received.filter(|received| !received.reply.is_cancelled()) else {
+        owner.idle.borrow_mut().push(thread);
+        return;
+    };
+    let handler =
+        site.handlers.borrow().get(received.route).map(|handler| (handler.function, Rc::clone(&handler.name)));
+    let Some((function, name)) = handler else {
+        owner.idle.borrow_mut().push(thread);
+        return;
+    };
+    let size = received.body.len();
+    let Received { method, path, params, query, headers, body, content, peer, reply, .. } = *received;
+    let exchange = Rc::new(Exchange {
+        name,
+        debug: site.debug,
+        method,
+        path,
+        params,
+        query,
+        headers,
+        body,
+        content,
+        peer,
+        reply: RefCell::new(Some(reply)),
+        deferred: Cell::new(false),
+    });
+    thread.0.push_anchored(function);
+    object::push(owner, thread.0, Request(Rc::clone(&exchange)));
+    thread.0.new_table(0, 4);
+    thread.0.set_user_value(-2);
+    if size > LARGE {
+        stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
+    }
+    task::start(owner, stack, thread, 1, Origin::Request(exchange));
+}
+
+fn index(owner: &Owner, stack: Stack) -> Result {
+    let exchange = &object::check::<Request>(stack, 1, "request")?.0;
+    stack.set_top(2);
+    stack.get_user_value(1);
+    stack.copy(2);
+    if stack.raw_get(3) != lua::LUA_TNIL {
+        return Ok(Outcome::Values(1));
+    }
+    stack.pop(1);
+    let Some(name) = stack.text(2) else {
+        stack.push_nil();
+        return Ok(Outcome::Values(1));
+    };
+    push_field(owner, stack, exchange, name)?;
+    stack.copy(-1);
+    stack.set_field(3, name);
+    Ok(Outcome::Values(1))
+}
+
+fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> Result<()> {
+    match name {
+        "method" => stack.push_str(&exchange.method),
+        "path" => stack.push_str(&exchange.path),
+        "peer" => stack.push_str(&exchange.peer),
+        "body" => stack.push_bytes(&exchange.body),
+        "params" => push_pairs(stack, &exchange.params),
+        "query" => push_pairs(stack, &exchange.query),
+        "headers" => push_headers(stack, &exchange.headers),
+        "data" if exchange.content == Some(Content::Json) => {
+            // The server's thread has checked these bytes.
+            value::push_json(owner, stack, &exchange.body, usize::MAX)
+                .map_err(|error| Failure(format!("request.data: {error}")))?;
+        }
+        "defer" => owner.push_function(stack, c_function!(defer)),
+        "aborted" => owner.push_function(stack, c_function!(aborted)),
+        _ => stack.push_nil(),
+    }
+    Ok(())
+}
+
+/// A field of the program's own.
+fn new_index(_: &Owner, stack: Stack) -> Result {
+    object::check::<Request>(stack, 1, "request")?;
+    stack.set_top(3);
+    if stack.kind(2) == lua::LUA_TNIL {
+        return Err("request: a field's name cannot be nil".into());
+    }
+    stack.get_user_value(1);
+    stack.insert(2);
+    stack.raw_set(2);
+    Ok(Outcome::Values(0))
+}
+
+/// Names to values; a repeated name to a table of its values in order.
+fn push_pairs(stack: Stack, pairs: &[(String, String)]) {
+    stack.new_table(0, i32::try_from(pairs.len()).unwrap_or(0));
+    for (name, value) in pairs {
+        match stack.field(-1, name) {
+            lua::LUA_TNIL => {
+                stack.pop(1);
+                stack.push_str(value);
+                stack.set_field(-2, name);
+                continue;
+            }
+            lua::LUA_TTABLE => {}
+            _ => {
+                stack.new_table(2, 0);
+                stack.insert(-2);
+                stack.raw_set_at(-2, 1);
+                stack.copy(-1);
+                stack.set_field(-3, name);
+            }
+        }
+        let next = lua::lua_Integer::try_from(stack.raw_length(-1)).unwrap_or(0) + 1;
+        stack.push_str(value);
+        stack.raw_set_at(-2, next);
+        stack.pop(1);
+    }
+}
+
+/// Lower-case names to values; repeated ones joined with ", " (RFC 9110 section 5.3), cookies with "; " (RFC 6265).
+fn push_headers(stack: Stack, headers: &HeaderMap) {
+    stack.new_table(0, i32::try_from(headers.keys_len()).unwrap_or(0));
+    for name in headers.keys() {
+        let mut values = headers.get_all(name).iter();
+        let Some(first) = values.next() else { continue };
+        match values.next() {
+            None => stack.push_bytes(first.as_bytes()),
+            Some(second) => {
+                let separator: &[u8] = if name.as_str() == "cookie" { b"; " } else { b", " };
+                let mut joined = [first.as_bytes(), second.as_bytes()].join(separator);
+                for value in values {
+                    joined.extend_from_slice(separator);
+                    joined.extend_from_slice(value.as_bytes());
+                }
+                stack.push_bytes(&joined);
+            }
+        }
+        stack.set_field(-2, name.as_str());
+    }
+}
+
+/// `request:defer()`.
+fn defer(_: &Owner, stack: Stack) -> Result {
+    let exchange = &object::check::<Request>(stack, 1, "request:defer")?.0;
+    exchange.deferred.set(true);
+    stack.copy(lua::lua_upvalueindex(1));
+    stack.copy(1);
+    stack.push_closure(c_function!(answer), 2);
+    Ok(Outcome::Values(1))
+}
+
+/// The function that `request:defer()` gives.
+fn answer(owner: &Owner, stack: Stack) -> Result {
+    let exchange = &object::check::<Request>(stack, lua::lua_upvalueindex(2), "answer")?.0;
+    if exchange.reply.borrow().is_none() {
+        return Ok(fail(stack, "the request has been answered already", "invalid"));
+    }
+    stack.set_top(1);
+    let response = response::from_lua(owner, stack, 1).map_err(|refused| format!("answer: {refused}"))?;
+    if exchange.send(response) {
+        stack.push_boolean(true);
+        return Ok(Outcome::Values(1));
+    }
+    Ok(fail(stack, "the client has gone, or the deadline is over", "closed"))
+}
+
+/// `request:aborted()`.
+fn aborted(_: &Owner, stack: Stack) -> Result {
+    let exchange = &object::check::<Request>(stack, 1, "request:aborted")?.0;
+    let gone = exchange.reply.borrow().as_ref().is_some_and(Reply::is_cancelled);
+    stack.push_boolean(gone);
+    Ok(Outcome::Values(1))
+}
+
+impl Exchange {
+    /// `false` if nobody waits any more.
+    fn send(&self, response: Response) -> bool {
+        let reply = self.reply.borrow_mut().take();
+        reply.is_some_and(|reply| reply.send(response).is_ok())
+    }
+
+    /// The handler has returned its answer, or failed.
+    pub(crate) fn handler_ended(&self, owner: &Owner, stack: Stack, ended: Ended<'_>) {
+        let response = match ended {
+            Ended::Failed(traceback) => self.error(traceback),
+            Ended::Returned(..) if self.deferred.get() => return,
+            Ended::Returned(thread, results) => {
+                let first = thread.top() - results + 1;
+                thread.set_top(if results == 0 { first } else { thread.top() });
+                match response::from_lua(owner, thread, first) {
+                    Ok(response) => response,
+                    Err(refused) => {
+                        let message = format!("the handler's answer: {refused}");
+                        report::tell(owner, stack, Kind::Handler, Some(&self.name), &message, None);
+                        self.error(&message)
+                    }
+                }
+            }
+        };
+        self.send(response);
+    }
+
+    fn error(&self, details: &str) -> Response {
+        response::error(if self.debug { details } else { "the handler failed" })
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a handler's value becomes as an HTTP answer, and `moonport.response`.
+
+use std::cell::Cell;
+
+use mlua_sys as lua;
+use moonport_codec::json;
+use moonport_http::{Body, Bytes, HeaderName, HeaderValue, Response};
+
+use crate::function::{Failure, Outcome, Result};
+use crate::object::{self, Object};
+use crate::options;
+use crate::owner::Owner;
+use crate::stack::Stack;
+use crate::value;
+
+/// The value of `moonport.response`, until it is returned.
+pub(crate) struct Answer(Cell<Option<Response>>);
+
+impl Object for Answer {
+    const NAME: &'static str = "moonport.Response";
+
+    fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
+        &[]
+    }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
+
+fn typed(status: u16, content_type: &'static str, body: Bytes) -> Response {
+    let headers = vec![(HeaderName::from_static("content-type"), HeaderValue::from_static(content_type))];
+    Response { status, headers, body: Body::Bytes(body) }
+}
+
+/// The answer to a handler that failed.
+pub(crate) fn error(details: &str) -> Response {
+    let mut body = b"{\"error\":".to_vec();
+    if json::write_string(&mut body, details.as_bytes()).is_err() {
+        body.extend_from_slice(b"null");
+    }
+    body.push(b'}');
+    typed(500, JSON, body.into())
+}
+
+/// The type of a body that is a string.
+fn text_type(body: &[u8]) -> &'static str {
+    if body.starts_with(b"<!") { HTML } else { TEXT }
+}
+
+fn to_json(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Bytes, String> {
+    owner.scratch.with(|out| match value::write_json(owner, stack, index, out) {
+        Ok(()) => Ok(Bytes::copy_from_slice(out)),
+        Err(refused) => Err(refused.to_string()),
+    })
+}
+
+/// The answer that the value at `index` means.
+///
+/// # Errors
+/// Why it cannot be one.
+pub(crate) fn from_lua(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
+    match stack.kind(index) {
+        lua::LUA_TNIL => Ok(Response { status: 204, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }),
+        lua::LUA_TSTRING => {
+            let body = stack.bytes(index).unwrap_or_default();
+            Ok(typed(200, text_type(body), Bytes::copy_from_slice(body)))
+        }
+        lua::LUA_TUSERDATA => {
+            let answer = object::get::<Answer>(stack, index).ok_or("a userdata cannot be an answer")?;
+            answer.0.take().ok_or_else(|| "this moonport.response was returned before".to_owned())
+        }
+        _ => to_json(owner, stack, index).map(|body| typed(200, JSON, body)),
+    }
+}
+
+/// `moonport.response(fields)`.
+pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "moonport.response";
+    if stack.kind(1) != lua::LUA_TTABLE {
+        return Err(format!("{FUNCTION}: expected a table, got {}", stack.type_name(1)).into());
+    }
+    let mut status = None;
+    let mut headers = Vec::new();
+    let mut body: Option<(&str, Body, Option<&'static str>)> = None;
+    options::read(stack, 1, FUNCTION, |key, value| {
+        let made = match key {
+            "status" => {
+                let number = stack.integer(-1).and_then(|number| u16::try_from(number).ok());
+                status = Some(
+                    number
+                        .filter(|number| (200..=599).contains(number))
+                        .ok_or_else(|| value.wrong("an integer from 200 to 599"))?,
+                );
+                return Ok(true);
+            }
+            "headers" => {
+                read_headers(stack, &mut headers)?;
+                return Ok(true);
+            }
+            "body" => {
+                let bytes = stack.bytes(-1).ok_or_else(|| value.wrong("a string"))?;
+                ("body", Body::Bytes(Bytes::copy_from_slice(bytes)), Some(text_type(bytes)))
+            }
+            "json" => {
+                let bytes =
+                    to_json(owner, stack, stack.top()).map_err(|refused| format!("{FUNCTION}: json: {refused}"))?;
+                ("json", Body::Bytes(bytes), Some(JSON))
+            }
+            "file" => ("file", Body::File(value.path()?), None),
+            "msgpack" => return Err(value.wrong("nothing: MessagePack is not built yet")),
+            _ => return Ok(false),
+        };
+        if let Some((other, ..)) = &body {
+            return Err(format!("{FUNCTION}: {other} and {key}: only one of them can be the body").into());
+        }
+        body = Some(made);
+        Ok(true)
+    })?;
+    let (body, content_type) = match body {
+        Some((_, body, content_type)) => (body, content_type),
+        None => (Body::Bytes(Bytes::new()), None),
+    };
+    let typed = headers.iter().any(|(name, _)| name == "content-type");
+    if let Some(content_type) = content_type.filter(|_| !typed) {
+        headers.push((HeaderName::from_static("content-type"), HeaderValue::from_static(content_type)));
+    }
+    let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
+    let status = status.unwrap_or(if empty { 204 } else { 200 });
+    object::push(owner, stack, Answer(Cell::new(Some(Response { status, headers, body }))));
+    Ok(Outcome::Values(1))
+}
+
+/// Headers that the server itself writes.
+const OURS: [&str; 4] = ["connection", "content-length", "transfer-encoding", "date"];
+
+fn read_headers(stack: Stack, headers: &mut Vec<(HeaderName, HeaderValue)>) -> Result<()> {
+    const FUNCTION: &str = "moonport.response: headers";
+    options::read(stack, -1, FUNCTION, |key, value| {
+        let name = HeaderName::try_from(key).map_err(|_| format!("{FUNCTION}: {key:?} is no header name"))?;
+        if OURS.contains(&name.as_str()) {
+            return Err(format!("{FUNCTION}: {key}: the server writes this one").into());
+        }
+        let header = match (stack.bytes(-1), stack.number(-1)) {
+            (Some(bytes), _) => HeaderValue::from_bytes(bytes).ok(),
+            (None, Some(number)) => HeaderValue::try_from(number.to_string()).ok(),
+            (None, None) => return Err(value.wrong("a string")),
+        };
+        let header = header.ok_or_else(|| Failure(format!("{FUNCTION}: {key}: a line break or control character")))?;
+        headers.push((name, header));
+        Ok(true)
+    })
+}

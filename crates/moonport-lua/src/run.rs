@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The owner's own loop: `moonport.run`, `stop`, `step`, `descriptor` and `timeout`.
+
+use std::time::{Duration, Instant};
+
+use mlua_sys as lua;
+
+use crate::dispatch;
+use crate::function::{Outcome, Result, fail};
+use crate::owner::{Owner, until};
+use crate::stack::Stack;
+use crate::timer;
+
+/// `moonport.run()`.
+pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
+    own_thread(owner, "moonport.run")?;
+    if owner.depth.get() >= dispatch::DEEPEST {
+        return Err("moonport.run: loops are nested more than 16 deep".into());
+    }
+    while !owner.stopping.get() && !owner.is_interrupted() {
+        if dispatch::turn(owner, stack) > 0 {
+            continue;
+        }
+        if !owner.is_alive() {
+            break;
+        }
+        dispatch::sleep(owner, stack, None);
+    }
+    owner.stopping.set(false);
+    Ok(Outcome::Values(0))
+}
+
+/// `moonport.stop()`.
+pub(crate) fn stop(owner: &Owner, _: Stack) -> Result {
+    owner.stopping.set(true);
+    Ok(Outcome::Values(0))
+}
+
+/// `moonport.step(timeout)`.
+pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
+    own_thread(owner, "moonport.step")?;
+    let wait = if stack.kind(1) <= lua::LUA_TNIL { Duration::ZERO } else { timer::seconds(stack, 1, "moonport.step")? };
+    let deadline = Instant::now().checked_add(wait);
+    // A stop() is for a run() around this; a step on its own still delivers.
+    let stopping = owner.stopping.replace(false);
+    let mut delivered = dispatch::turn(owner, stack);
+    while delivered == 0 && !wait.is_zero() {
+        let left = deadline.map(until);
+        if left.is_some_and(|left| left.is_zero()) {
+            break;
+        }
+        dispatch::sleep(owner, stack, left);
+        if owner.is_interrupted() {
+            return Err("interrupted".into());
+        }
+        delivered = dispatch::turn(owner, stack);
+    }
+    owner.stopping.set(stopping || owner.stopping.get());
+    stack.push_integer(delivered.into());
+    Ok(Outcome::Values(1))
+}
+
+/// `moonport.descriptor()`.
+pub(crate) fn descriptor(owner: &Owner, stack: Stack) -> Result {
+    match owner.descriptor() {
+        Ok(descriptor) => {
+            stack.push_integer(descriptor.into());
+            Ok(Outcome::Values(1))
+        }
+        Err(error) => Ok(fail(stack, &format!("moonport.descriptor: {error}"), "unsupported")),
+    }
+}
+
+/// `moonport.timeout()`.
+pub(crate) fn timeout(owner: &Owner, stack: Stack) -> Result {
+    match owner.next_due() {
+        Some(due) => stack.push_number(until(due).as_secs_f64()),
+        None => stack.push_nil(),
+    }
+    Ok(Outcome::Values(1))
+}
+
+/// `moonport.is_owner()`.
+pub(crate) fn is_owner(owner: &Owner, stack: Stack) -> Result {
+    stack.push_boolean(owner.is_owner());
+    Ok(Outcome::Values(1))
+}
+
+fn own_thread(owner: &Owner, function: &str) -> Result<()> {
+    if owner.is_owner() {
+        return Ok(());
+    }
+    Err(format!("{function}: called on a thread that does not own this Lua state").into())
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The Lua API as thin methods on one stack. All of it may raise a Lua error where memory runs out, so no Rust value
+//! with a destructor may be alive across a call; `lua_error` is only reached through [`crate::function`].
+
+use std::ffi::{CStr, c_int, c_void};
+
+use mlua_sys as lua;
+use mlua_sys::lua_State;
+
+/// The registry slot of a Lua value that Rust holds on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor(c_int);
+
+/// One Lua stack: that of a running C function or of a private thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stack(*mut lua_State);
+
+macro_rules! api {
+    ($(#[$doc:meta])* $name:ident($self:ident $(, $arg:ident: $type:ty)*) $(-> $result:ty)? = $call:expr) => {
+        $(#[$doc])*
+        pub(crate) fn $name($self $(, $arg: $type)*) $(-> $result)? {
+            // SAFETY: `Stack::new`'s caller vouches for the state and its thread; indices are those of this crate's
+            // own pushes, or are checked by kind before.
+            unsafe { $call }
+        }
+    };
+}
+
+impl Stack {
+    /// # Safety
+    /// `state` is a live Lua state or coroutine, the calling thread owns it, and neither changes while the value is used.
+    pub(crate) unsafe fn new(state: *mut lua_State) -> Self {
+        Self(state)
+    }
+
+    pub(crate) fn state(self) -> *mut lua_State {
+        self.0
+    }
+
+    api!(top(self) -> c_int = lua::lua_gettop(self.0));
+    api!(set_top(self, top: c_int) = lua::lua_settop(self.0, top));
+    api!(pop(self, count: c_int) = lua::lua_pop(self.0, count));
+    api!(copy(self, index: c_int) = lua::lua_pushvalue(self.0, index));
+    api!(insert(self, index: c_int) = lua::lua_insert(self.0, index));
+    api!(absolute(self, index: c_int) -> c_int = lua::lua_absindex(self.0, index));
+    api!(kind(self, index: c_int) -> c_int = lua::lua_type(self.0, index));
+    api!(truth(self, index: c_int) -> bool = lua::lua_toboolean(self.0, index) != 0);
+    api!(is_integer(self, index: c_int) -> bool = lua::lua_isinteger(self.0, index) != 0);
+    api!(pointer(self, index: c_int) -> *const c_void = lua::lua_topointer(self.0, index));
+    api!(userdata(self, index: c_int) -> *mut c_void = lua::lua_touserdata(self.0, index));
+    api!(raw_length(self, index: c_int) -> usize = as_length(lua::lua_rawlen(self.0, index)));
+    api!(push_nil(self) = lua::lua_pushnil(self.0));
+    api!(push_boolean(self, value: bool) = lua::lua_pushboolean(self.0, value.into()));
+    api!(push_number(self, value: f64) = lua::lua_pushnumber(self.0, value));
+    api!(push_pointer(self, pointer: *mut c_void) = lua::lua_pushlightuserdata(self.0, pointer));
+    api!(push_closure(self, function: lua::lua_CFunction, upvalues: c_int) = lua::lua_pushcclosure(self.0, function, upvalues));
+    api!(new_table(self, sequence: c_int, fields: c_int) = lua::lua_createtable(self.0, sequence, fields));
+    api!(new_userdata(self, size: usize) -> *mut c_void = lua::lua_newuserdata(self.0, size));
+    api!(new_thread(self) -> *mut lua_State = lua::lua_newthread(self.0));
+    api!(raw_get(self, index: c_int) -> c_int = lua::lua_rawget(self.0, index));
+    api!(raw_set(self, index: c_int) = lua::lua_rawset(self.0, index));
+    api!(raw_get_at(self, index: c_int, at: lua::lua_Integer) -> c_int = lua::lua_rawgeti(self.0, index, at as _));
+    api!(raw_set_at(self, index: c_int, at: lua::lua_Integer) = lua::lua_rawseti(self.0, index, at as _));
+    api!(next(self, index: c_int) -> bool = lua::lua_next(self.0, index) != 0);
+    api!(set_metatable(self, index: c_int) = { lua::lua_setmetatable(self.0, index); });
+    api!(metatable(self, index: c_int) -> bool = lua::lua_getmetatable(self.0, index) != 0);
+    api!(raw_equal(self, one: c_int, other: c_int) -> bool = lua::lua_rawequal(self.0, one, other) != 0);
+    api!(get_user_value(self, index: c_int) = { lua::lua_getuservalue(self.0, index); });
+    api!(set_user_value(self, index: c_int) = { lua::lua_setuservalue(self.0, index); });
+    #[cfg(feature = "vendored")]
+    api!(global(self, name: &CStr) = { lua::lua_getglobal(self.0, name.as_ptr()); });
+    api!(where_called(self) = lua::luaL_where(self.0, 1));
+    api!(
+        /// Room for `count` more values; `false` if the stack cannot grow so far.
+        reserve(self, count: c_int) -> bool = lua::lua_checkstack(self.0, count) != 0
+    );
+    api!(
+        /// Moves the topmost values to another stack of the same Lua state.
+        move_to(self, other: Self, count: c_int) = lua::lua_xmove(self.0, other.0, count)
+    );
+    api!(
+        /// Calls in protected mode, with no message handler.
+        call_protected(self, arguments: c_int, results: c_int) -> c_int = lua::lua_pcall(self.0, arguments, results, 0)
+    );
+    api!(
+        /// Room for a dozen values more; raises a Lua error if the stack cannot grow.
+        check_room(self) = lua::luaL_checkstack(self.0, 12, c"too deeply nested".as_ptr())
+    );
+    api!(call(self, arguments: c_int, results: c_int) = lua::lua_call(self.0, arguments, results));
+    api!(gc_step(self, kilobytes: c_int) = { lua::lua_gc(self.0, lua::LUA_GCSTEP, kilobytes); });
+    api!(push_anchored(self, anchor: Anchor) = { lua::lua_rawgeti(self.0, lua::LUA_REGISTRYINDEX, anchor.0 as _); });
+    api!(
+        /// Pops a value into the registry.
+        anchor(self) -> Anchor = Anchor(lua::luaL_ref(self.0, lua::LUA_REGISTRYINDEX))
+    );
+    api!(release(self, anchor: Anchor) = lua::luaL_unref(self.0, lua::LUA_REGISTRYINDEX, anchor.0));
+    api!(
+        /// Starts or resumes the coroutine whose stack this is; the results are on top of it.
+        resume(self, from: Self, arguments: c_int) -> (c_int, c_int) = {
+            let mut results = 0;
+            let status = lua::lua_resume(self.0, from.0, arguments, &raw mut results);
+            (status, results)
+        }
+    );
+    api!(
+        /// Pushes a traceback of `of`, after the message.
+        push_traceback(self, of: Self, message: &CStr) = lua::luaL_traceback(self.0, of.0, message.as_ptr(), 0)
+    );
+
+    pub(crate) fn push_bytes(self, bytes: &[u8]) {
+        // SAFETY: the bytes live through the call; Lua copies them.
+        unsafe { lua::lua_pushlstring(self.0, bytes.as_ptr().cast(), bytes.len()) };
+    }
+
+    pub(crate) fn push_str(self, text: &str) {
+        self.push_bytes(text.as_bytes());
+    }
+
+    /// The bytes of a string (only of a string: numbers are not converted). They live while the string is on the stack
+    /// or otherwise held by Lua, which the caller sees to.
+    pub(crate) fn bytes<'a>(self, index: c_int) -> Option<&'a [u8]> {
+        if self.kind(index) != lua::LUA_TSTRING {
+            return None;
+        }
+        let mut length = 0;
+        // SAFETY: it is a string, so that nothing is converted or allocated.
+        let start = unsafe { lua::lua_tolstring(self.0, index, &raw mut length) };
+        // SAFETY: Lua gives as many bytes as it says; the caller keeps the string alive.
+        Some(unsafe { std::slice::from_raw_parts(start.cast(), length) })
+    }
+
+    pub(crate) fn text<'a>(self, index: c_int) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes(index)?).ok()
+    }
+
+    pub(crate) fn number(self, index: c_int) -> Option<f64> {
+        // SAFETY: a number is only read.
+        (self.kind(index) == lua::LUA_TNUMBER).then(|| unsafe { lua::lua_tonumber(self.0, index) })
+    }
+
+    /// A number with no fraction that fits.
+    pub(crate) fn integer(self, index: c_int) -> Option<i64> {
+        if self.is_integer(index) {
+            // SAFETY: it is an integer, and is only read.
+            let integer = unsafe { lua::lua_tointeger(self.0, index) };
+            #[allow(
+                clippy::useless_conversion,
+                reason = "lua_Integer has the width of a pointer under LuaJIT and 5.1"
+            )]
+            return i64::try_from(integer).ok();
+        }
+        let number = self.number(index)?;
+        let whole = number.fract() == 0.0 && number.abs() < 9.007_199_254_740_992e15;
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+        whole.then_some(number as i64)
+    }
+
+    pub(crate) fn type_name<'a>(self, index: c_int) -> &'a str {
+        // SAFETY: any kind of value has a name.
+        let name = unsafe { lua::lua_typename(self.0, self.kind(index)) };
+        // SAFETY: the names are constants of the Lua library.
+        let name = unsafe { CStr::from_ptr(name) };
+        name.to_str().unwrap_or("?")
+    }
+
+    /// An integer where Lua has them or a number holds it exactly, else the nearest number.
+    pub(crate) fn push_integer(self, value: i64) {
+        #[cfg(any(feature = "lua53", feature = "lua54", feature = "lua55"))]
+        // SAFETY: one slot is free.
+        unsafe {
+            lua::lua_pushinteger(self.0, value);
+        }
+        #[cfg(not(any(feature = "lua53", feature = "lua54", feature = "lua55")))]
+        #[expect(clippy::cast_precision_loss, reason = "the nearest number is what was asked for")]
+        self.push_number(value as f64);
+    }
+
+    /// A count: as [`Stack::push_integer`].
+    pub(crate) fn push_count(self, value: u64) {
+        self.push_integer(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    /// `t[name] = top` for the table at `index`; pops the value.
+    pub(crate) fn set_field(self, index: c_int, name: &str) {
+        let index = self.absolute(index);
+        self.push_str(name);
+        self.insert(-2);
+        self.raw_set(index);
+    }
+
+    /// Pushes `t[name]` of the table at `index`.
+    pub(crate) fn field(self, index: c_int, name: &str) -> c_int {
+        let index = self.absolute(index);
+        self.push_str(name);
+        self.raw_get(index)
+    }
+
+    /// `file:line` of the Lua code that called, or "?".
+    pub(crate) fn caller(self) -> String {
+        self.where_called();
+        let text = self.text(-1).unwrap_or("").trim_end().trim_end_matches(':').to_owned();
+        self.pop(1);
+        if text.is_empty() { "?".to_owned() } else { text }
+    }
+}
+
+#[cfg(any(feature = "lua51", feature = "luajit", feature = "lua52", feature = "lua53"))]
+fn as_length(length: usize) -> usize {
+    length
+}
+
+#[cfg(not(any(feature = "lua51", feature = "luajit", feature = "lua52", feature = "lua53")))]
+fn as_length(length: impl TryInto<usize>) -> usize {
+    length.try_into().unwrap_or(usize::MAX)
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Handlers as coroutines on private threads of the state: start, wait, go on, end; `moonport.spawn` and `moonport.sleep`.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use mlua_sys as lua;
+use moonport_core::PortKey;
+
+use crate::dispatch;
+use crate::function::{Outcome, Result};
+use crate::owner::Owner;
+use crate::port::Endpoint;
+use crate::report;
+use crate::request::Exchange;
+use crate::stack::{Anchor, Stack};
+use crate::timer::{self, Due};
+
+/// On whose behalf a task runs, and who hears of its end.
+pub(crate) enum Origin {
+    /// A message of this port.
+    Port(Rc<Endpoint>),
+    /// A request; its answer is what the handler returns.
+    Request(Rc<Exchange>),
+    /// A timer or `moonport.spawn`.
+    Own,
+}
+
+/// A suspended handler.
+pub(crate) struct Task {
+    pub(crate) stack: Stack,
+    pub(crate) anchor: Anchor,
+    origin: Origin,
+    timer: Option<u64>,
+    receiving: Option<PortKey>,
+}
+
+/// How a handler ended.
+pub(crate) enum Ended<'a> {
+    /// So many results are on top of this stack.
+    Returned(Stack, i32),
+    /// It raised an error: the message with its traceback.
+    Failed(&'a str),
+}
+
+/// What a handler is about to wait for.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait {
+    /// A time; for ever if the clock cannot say it.
+    Until(Option<Instant>),
+    /// A message of this port, or a time.
+    Message(PortKey, Option<Instant>),
+}
+
+/// A private thread: an idle one, or a new one.
+pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
+    let idle = owner.idle.borrow_mut().pop();
+    idle.unwrap_or_else(|| {
+        // SAFETY: the new thread belongs to the same state, and its anchor keeps it alive.
+        let thread = unsafe { Stack::new(stack.new_thread()) };
+        (thread, stack.anchor())
+    })
+}
+
+/// Runs the function below `arguments` values on `thread` until it ends or waits.
+pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), arguments: i32, origin: Origin) {
+    run(owner, stack, Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None }, arguments);
+}
+
+fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
+    let outer = owner.running.replace(Some(task.stack));
+    let wait_before = owner.wait.take();
+    owner.depth.set(owner.depth.get() + 1);
+    let (status, results) = task.stack.resume(stack, arguments);
+    owner.depth.set(owner.depth.get() - 1);
+    owner.running.set(outer);
+    let wait = owner.wait.replace(wait_before);
+    match status {
+        lua::LUA_OK => {
+            end(owner, stack, &task.origin, Ended::Returned(task.stack, results));
+            recycle(owner, stack, &task);
+        }
+        lua::LUA_YIELD => suspend(owner, task, wait),
+        _ => {
+            let traceback = report::handler_failed(owner, stack, task.stack, task.origin.name());
+            end(owner, stack, &task.origin, Ended::Failed(&traceback));
+            // A thread that raised is dead.
+            stack.release(task.anchor);
+        }
+    }
+}
+
+/// Threads that are kept for the next handlers.
+const IDLE: usize = 64;
+
+fn recycle(owner: &Owner, stack: Stack, task: &Task) {
+    task.stack.set_top(0);
+    let mut idle = owner.idle.borrow_mut();
+    if idle.len() < IDLE {
+        idle.push((task.stack, task.anchor));
+    } else {
+        drop(idle);
+        stack.release(task.anchor);
+    }
+}
+
+fn suspend(owner: &Owner, mut task: Task, wait: Option<Wait>) {
+    task.stack.set_top(0);
+    let id = owner.last_task.get() + 1;
+    owner.last_task.set(id);
+    let deadline = match wait {
+        Some(Wait::Until(deadline)) => deadline,
+        Some(Wait::Message(key, deadline)) => {
+            task.receiving = Some(key);
+            dispatch::add_receiver(owner, key, id);
+            deadline
+        }
+        None => {
+            owner.ready.borrow_mut().push_back(id);
+            None
+        }
+    };
+    if let Some(deadline) = deadline {
+        task.timer = Some(owner.timers.borrow_mut().add(deadline, Due::Resume { task: id }));
+    }
+    owner.tasks.borrow_mut().insert(id, task);
+}
+
+/// Takes a suspended task, which then waits for nothing any more. `None` if it has gone on already.
+pub(crate) fn take(owner: &Owner, id: u64) -> Option<Task> {
+    let mut task = owner.tasks.borrow_mut().remove(&id)?;
+    if let Some(timer) = task.timer.take() {
+        drop(owner.timers.borrow_mut().remove(timer));
+    }
+    if let Some(key) = task.receiving.take() {
+        dispatch::remove_receiver(owner, key, id);
+    }
+    Some(task)
+}
+
+/// Goes on with a task; `push` leaves the results of its wait on its stack and says how many.
+pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, push: impl FnOnce(Stack) -> i32) {
+    let arguments = push(task.stack);
+    run(owner, stack, task, arguments);
+}
+
+/// Goes on with a task whose time has come: a sleep ends with nothing, a receive with its timeout.
+pub(crate) fn time_is_over(owner: &Owner, stack: Stack, id: u64) {
+    let receiving = owner.tasks.borrow().get(&id).is_some_and(|task| task.receiving.is_some());
+    let Some(task) = take(owner, id) else { return };
+    go_on(
+        owner,
+        stack,
+        task,
+        |stack| if receiving { push_failure(stack, "no message came in time", "timeout") } else { 0 },
+    );
+}
+
+/// `false, message, name`.
+pub(crate) fn push_failure(stack: Stack, message: &str, name: &str) -> i32 {
+    stack.push_boolean(false);
+    stack.push_str(message);
+    stack.push_str(name);
+    3
+}
+
+impl Origin {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Port(endpoint) => endpoint.name.as_deref(),
+            Self::Request(exchange) => Some(&exchange.name),
+            Self::Own => None,
+        }
+    }
+}
+
+/// A handler has returned (its results are on top of its stack) or failed.
+fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>) {
+    match origin {
+        Origin::Port(endpoint) => dispatch::handler_ended(owner, endpoint),
+        Origin::Request(exchange) => exchange.handler_ended(owner, stack, ended),
+        Origin::Own => {}
+    }
+}
+
+/// Is this code a handler or a spawned function, which alone may be suspended?
+pub(crate) fn may_wait(owner: &Owner, stack: Stack) -> bool {
+    owner.running.get() == Some(stack)
+}
+
+/// `moonport.spawn(fn, ...)`.
+pub(crate) fn spawn(owner: &Owner, stack: Stack) -> Result {
+    if stack.kind(1) != lua::LUA_TFUNCTION {
+        return Err(format!("moonport.spawn: expected a function, got {}", stack.type_name(1)).into());
+    }
+    if owner.depth.get() >= dispatch::DEEPEST {
+        return Err("moonport.spawn: nested more than 16 deep".into());
+    }
+    let thread = thread(owner, stack);
+    let values = stack.top();
+    if !thread.0.reserve(values) {
+        return Err("moonport.spawn: too many arguments".into());
+    }
+    stack.move_to(thread.0, values);
+    start(owner, stack, thread, values - 1, Origin::Own);
+    owner.rearm();
+    Ok(Outcome::Values(0))
+}
+
+/// `moonport.sleep(seconds)`.
+pub(crate) fn sleep(owner: &Owner, stack: Stack) -> Result {
+    let wait = timer::seconds(stack, 1, "moonport.sleep")?;
+    if !may_wait(owner, stack) {
+        return Err("moonport.sleep: only a handler or a function started by moonport.spawn can sleep".into());
+    }
+    owner.wait.set(Some(Wait::Until(timer::after_now(wait))));
+    Ok(Outcome::Yield)
+}

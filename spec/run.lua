@@ -1,0 +1,69 @@
+-- SPDX-License-Identifier: MIT OR Apache-2.0
+-- Runs the specs named in arg (or all) on the Lua that runs this file. MOONPORT_SPEC=hostile collects all garbage in every
+-- handler. Ends with "N passed, N failed".
+
+local folder = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/"
+local hostile = os.getenv("MOONPORT_SPEC") == "hostile"
+local spec = { passed = 0, failed = 0 }
+
+-- Wraps a handler: counted, and under the hostile collector with a full collection around it.
+function spec.handler(fn)
+  return function(...)
+    if hostile then
+      collectgarbage()
+    end
+    local result = fn(...)
+    if hostile then
+      collectgarbage()
+    end
+    return result
+  end
+end
+
+function spec.equal(got, wanted, what)
+  if got ~= wanted then
+    error(("%s: expected %s, got %s"):format(what or "value", tostring(wanted), tostring(got)), 2)
+  end
+end
+
+function spec.match(text, pattern)
+  if type(text) ~= "string" or not text:find(pattern) then
+    error(("expected a string like %q, got %s"):format(pattern, tostring(text)), 2)
+  end
+end
+
+-- fn must raise a message like pattern.
+function spec.raises(pattern, fn, ...)
+  local ok, message = pcall(fn, ...)
+  if ok then
+    error(("expected an error like %q"):format(pattern), 2)
+  end
+  spec.match(message, pattern)
+end
+
+-- A test: its name, and a function. What it leaves open is closed after it.
+function spec.test(name, fn)
+  local moonport = require("moonport")
+  local ok, message = xpcall(fn, debug.traceback)
+  moonport.on_error(nil)
+  if ok then
+    local open = moonport.report()
+    if #open > 0 then
+      ok, message = false, ("left open: a %s made at %s"):format(open[1].kind, open[1].created)
+      moonport.shutdown(0)
+    end
+  end
+  if ok then
+    spec.passed = spec.passed + 1
+  else
+    spec.failed = spec.failed + 1
+    print(("FAILED %s\n%s"):format(name, message))
+  end
+end
+
+local files = #arg > 0 and arg or { "port", "json", "loop" }
+for _, file in ipairs(files) do
+  assert(loadfile(folder .. file .. "_spec.lua"))(spec)
+end
+print(("%d passed, %d failed"):format(spec.passed, spec.failed))
+os.exit(spec.failed == 0 and spec.passed > 0 and 0 or 1)
