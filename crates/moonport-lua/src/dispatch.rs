@@ -26,12 +26,8 @@ pub(crate) const DEEPEST: u32 = 16;
 
 /// Delivers what waits and is due, at most one budget; gives how many handlers were started or went on.
 pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
-    if owner.depth.get() >= DEEPEST || owner.in_hand.is_busy() && owner.depth.get() > 0 || !guard::may_enter(stack) {
+    if owner.depth.get() >= DEEPEST || !guard::may_enter(stack) {
         return 0;
-    }
-    if owner.depth.get() == 0 {
-        owner.in_hand.reset();
-        owner.scratch.reset();
     }
     let begun = Instant::now();
     let mut delivered = run_due(owner, stack, begun);
@@ -132,14 +128,14 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
 
 /// Pushes the value that the payload carries.
 pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Payload) {
-    let shown = owner.in_hand.show(payload, |payload| match payload {
-        Payload::Bytes { encoding: Encoding::Raw, bytes } => stack.push_bytes(bytes),
-        Payload::Bytes { bytes, .. } => crossing::read(owner, stack, bytes),
-        _ => stack.push_nil(),
+    owner.in_hand.with(|place| {
+        match place.insert(payload) {
+            Payload::Bytes { encoding: Encoding::Raw, bytes } => stack.push_bytes(bytes),
+            Payload::Bytes { bytes, .. } => crossing::read(owner, stack, bytes),
+            _ => stack.push_nil(),
+        }
+        *place = None;
     });
-    if shown.is_none() {
-        stack.push_nil();
-    }
 }
 
 /// Is this port one whose messages can be delivered now?

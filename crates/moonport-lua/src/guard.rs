@@ -62,6 +62,7 @@ mod tests {
         // SAFETY: the code ends with a NUL and lives through the call.
         assert_eq!(unsafe { lua::luaL_loadstring(state, code.as_ptr()) }, lua::LUA_OK);
         stack.push_pointer(state.cast());
+        #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI is given the address")]
         stack.push_pointer(probe as *mut std::ffi::c_void);
         stack.push_closure(probe, 0);
         assert_eq!(stack.call_protected(3, 0), lua::LUA_OK);

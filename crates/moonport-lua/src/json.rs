@@ -13,7 +13,7 @@ pub(crate) fn encode(owner: &Owner, stack: Stack) -> Result {
     if stack.top() == 0 {
         return Err("moonport.json.encode: expected a value".into());
     }
-    let refused = owner.scratch.with(|out| match value::write_json(owner, stack, 1, out) {
+    let refused = owner.scratch.with_buffer(|out| match value::write_json(owner, stack, 1, out) {
         Ok(()) => {
             stack.push_bytes(out);
             None

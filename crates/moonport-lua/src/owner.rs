@@ -18,7 +18,7 @@ use moonport_core::{Mailbox, Payload, PortKey};
 use crate::host::Descriptor;
 use crate::http::Site;
 use crate::port::Endpoint;
-use crate::scratch::{InHand, Scratch};
+use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
 use crate::task::{Task, Wait};
 use crate::timer::Timers;
@@ -50,8 +50,10 @@ pub(crate) struct Owner {
     pub(crate) depth: Cell<u32>,
     pub(crate) stopping: Cell<bool>,
     pub(crate) on_error: Cell<Option<Anchor>>,
-    pub(crate) in_hand: InHand<Payload>,
-    pub(crate) scratch: Scratch,
+    /// Payloads that are being shown to Lua.
+    pub(crate) in_hand: Scratch<Option<Payload>>,
+    /// Buffers for encoding and decoding.
+    pub(crate) scratch: Scratch<Vec<u8>>,
     pub(crate) descriptor: RefCell<Option<Descriptor>>,
     /// Set from any thread: the process was asked to end.
     pub(crate) interrupted: Arc<AtomicBool>,
@@ -102,7 +104,7 @@ impl Owner {
             depth: Cell::new(0),
             stopping: Cell::new(false),
             on_error: Cell::new(None),
-            in_hand: InHand::default(),
+            in_hand: Scratch::default(),
             scratch: Scratch::default(),
             descriptor: RefCell::default(),
             interrupted: Arc::default(),

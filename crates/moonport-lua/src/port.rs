@@ -193,7 +193,7 @@ fn send(owner: &Owner, stack: Stack) -> Result {
     }
     let payload = match stack.bytes(2) {
         Some(bytes) => Payload::raw(bytes),
-        None => owner.scratch.with(|buffer| {
+        None => owner.scratch.with_buffer(|buffer| {
             crossing::write(owner, stack, 2, buffer).map_err(|error| Failure(format!("port:send: {error}")))?;
             Ok::<_, Failure>(Payload::Bytes { encoding: Encoding::Value, bytes: buffer.as_slice().into() })
         })?,

@@ -50,7 +50,7 @@ fn text_type(body: &[u8]) -> &'static str {
 }
 
 fn to_json(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Bytes, String> {
-    owner.scratch.with(|out| match value::write_json(owner, stack, index, out) {
+    owner.scratch.with_buffer(|out| match value::write_json(owner, stack, index, out) {
         Ok(()) => Ok(Bytes::copy_from_slice(out)),
         Err(refused) => Err(refused.to_string()),
     })

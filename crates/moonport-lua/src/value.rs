@@ -102,7 +102,7 @@ pub(crate) fn is_null(stack: Stack, index: i32) -> bool {
 pub(crate) fn push_json(owner: &Owner, stack: Stack, text: &[u8], depth: usize) -> Result<(), json::Error> {
     let top = stack.top();
     stack.check_room();
-    let result = owner.scratch.with(|scratch| json::decode(text, depth, scratch, &mut Builder { owner, stack }));
+    let result = owner.scratch.with_buffer(|scratch| json::decode(text, depth, scratch, &mut Builder { owner, stack }));
     if result.is_err() {
         stack.set_top(top);
     }
