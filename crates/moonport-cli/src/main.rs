@@ -6,7 +6,6 @@
 mod demo;
 mod script;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -24,12 +23,12 @@ enum Command {
     /// Run a Lua script, and go on while a port, a server or a timer of it is open.
     ///
     /// require "moonport" is built in. An error prints its traceback and exits with 1, Ctrl-C with 130.
+    #[command(override_usage = "moonport run FILE [ARG]...")]
     Run {
-        /// The Lua file.
-        file: PathBuf,
-        /// What the script finds in ... and arg.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARG")]
-        arguments: Vec<String>,
+        /// The Lua file, and what it finds in ... and arg.
+        #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(value_name = "FILE")]
+        script: Vec<String>,
     },
     /// Serve a page on which a browser talks to a Lua program.
     ///
@@ -43,7 +42,10 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { file, arguments } => script::run(&file, &arguments),
+        Command::Run { script } => match script.split_first() {
+            Some((file, arguments)) => script::run(file.as_ref(), arguments),
+            None => ExitCode::FAILURE,
+        },
         Command::Demo { address } => demo::run(&address),
     }
 }

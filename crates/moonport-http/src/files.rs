@@ -19,6 +19,7 @@ use http::{Method, Response, StatusCode};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::answer::{self, Content};
+use crate::mime;
 use crate::refusal::Refusal;
 
 /// Bytes read at once, and so held for each answer; a smaller file takes one trip to a blocking thread.
@@ -165,7 +166,7 @@ fn deliver(
     let mut status = status;
     let mut start = 0;
     let mut left = length;
-    headers.entry(CONTENT_TYPE).or_insert_with(|| content_type(&path));
+    headers.entry(CONTENT_TYPE).or_insert_with(|| mime::of(&path));
     if status == StatusCode::OK && !headers.contains_key(ETAG) {
         let version = Version::new(&metadata);
         version.set(&mut headers);
@@ -206,13 +207,6 @@ fn set_text(headers: &mut HeaderMap, name: http::HeaderName, text: String) {
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.insert(name, value);
     }
-}
-
-fn content_type(path: &Path) -> HeaderValue {
-    let kind = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
-    let is_text = kind.starts_with("text/") || matches!(kind, "application/javascript" | "application/json");
-    let text = if is_text { format!("{kind}; charset=utf-8") } else { kind.to_owned() };
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
 }
 
 /// Which state of a file this is.
@@ -383,15 +377,5 @@ mod tests {
         }
         assert_eq!(Range::parse(b"bytes=0-", 0), Range::Nowhere);
         assert_eq!(Range::parse(b"bytes=-1", 0), Range::Nowhere);
-    }
-
-    #[test]
-    fn types() {
-        let of = |name: &str| content_type(Path::new(name));
-        assert_eq!(of("a.html"), "text/html; charset=utf-8");
-        assert_eq!(of("a.js"), "text/javascript; charset=utf-8");
-        assert_eq!(of("a.png"), "image/png");
-        assert_eq!(of("a.wasm"), "application/wasm");
-        assert_eq!(of("a"), "application/octet-stream");
     }
 }

@@ -186,7 +186,10 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Fault> {
         b"*" if method == b"OPTIONS" => return Ok(()),
         b"*" => return Err(Malformed("the target * is for OPTIONS only")),
         _ => match target.split_at_checked(7) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"http://") => rest,
+            // Rare, so the authority may be read a second time.
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"http://") && http::Uri::try_from(target).is_ok() => {
+                rest
+            }
             _ => return Err(Malformed("the target is neither a path nor an http:// address")),
         },
     };

@@ -3,8 +3,8 @@
 //! can be answered without Lua (limits, framing, security, routes, malformed bodies, files) is answered here.
 //!
 //! Modules stand in the order in which a request meets them. A client that closes its side of the connection counts
-//! as gone: its waiting request is cancelled after [`connection::LEAVE`], in which time a quick answer still reaches
-//! one that only half-closed (`nc -N`).
+//! as gone: its waiting request is cancelled after 50 ms, in which time a quick answer still reaches one that only
+//! half-closed (`nc -N`).
 
 #![forbid(unsafe_code)]
 
@@ -31,6 +31,7 @@ mod message;
 
 mod answer;
 mod files;
+mod mime;
 mod refusal;
 
 mod stats;

@@ -167,14 +167,17 @@ fn authorize(
     let has_cookie = || standing.own && secrets.has_cookie(&parts.headers);
     let link = parts.uri.query().filter(|_| parts.method == Method::GET).and_then(split_token);
     if let Some((token, rest)) = link {
-        let cookie = if site.links.take(&token) {
-            secrets.set_cookie()
-        } else if has_cookie() {
-            None
-        } else {
+        let path = parts.uri.path();
+        if site.links.take(&token) {
+            return answer::link_redirect(path, &rest, secrets.set_cookie()).map(Some);
+        }
+        // Where no token is needed, a parameter of that name is the route's own.
+        if needed && has_cookie() {
+            return answer::link_redirect(path, &rest, None).map(Some);
+        }
+        if needed {
             return Err(Refusal::unauthorized("this link was used already, or is too old"));
-        };
-        return answer::link_redirect(parts.uri.path(), &rest, cookie).map(Some);
+        }
     }
     if needed && !has_cookie() {
         return Err(Refusal::unauthorized("a token is needed"));

@@ -2,7 +2,6 @@
 //! The one place where messages enter Lua: a turn of the owner's loop, behind its guard, on private threads, in protected
 //! calls, within a budget.
 
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
@@ -44,7 +43,7 @@ pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
             break;
         }
     }
-    owner.settle_sites();
+    owner.settle_sites(stack);
     owner.mailbox(|mailbox| mailbox.rest());
     owner.rearm();
     delivered
@@ -88,13 +87,13 @@ fn run_ready(owner: &Owner, stack: Stack) -> u32 {
 }
 
 fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), message: Message) {
-    let endpoint = match owner.receivers.borrow().get(message.port.index()) {
-        Some(Some(Receiver::Port(endpoint))) => Rc::clone(endpoint),
-        Some(Some(Receiver::Site(site))) => {
-            let site = Rc::clone(site);
-            return request::deliver(owner, stack, thread, &site, message.payload);
-        }
-        _ => return,
+    let Some(receiver) = owner.receiver(message.port) else {
+        owner.idle.borrow_mut().push(thread);
+        return;
+    };
+    let endpoint = match receiver {
+        Receiver::Port(endpoint) => endpoint,
+        Receiver::Site(site) => return request::deliver(owner, stack, thread, &site, message.payload),
     };
     let Message { sequence, tag, payload, .. } = message;
     let receiver = endpoint.receivers.borrow_mut().pop_front();

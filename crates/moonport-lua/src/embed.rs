@@ -94,7 +94,8 @@ impl Interpreter {
         Ok(Interrupter { flag: Arc::clone(&owner.interrupted), waker })
     }
 
-    /// Runs a script to its end and then for as long as something is open. `arguments` are its `...` and `arg`.
+    /// Runs a script to its end and then for as long as something is open, unless it ended a `moonport.run()` of its own
+    /// by `moonport.stop()`. `arguments` are its `...` and `arg`.
     ///
     /// Blocks: until then.
     ///
@@ -118,6 +119,9 @@ impl Interpreter {
         }
         let count = c_int::try_from(arguments.len()).unwrap_or(c_int::MAX);
         call(stack, count, handler)?;
+        if owner.stopped.get() {
+            return Ok(());
+        }
         owner.push_function(stack, c_function!(run::run));
         call(stack, 0, handler)
     }

@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
@@ -17,13 +19,6 @@ use crate::owner::{Owner, Receiver, until};
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
 
-/// One route's handler.
-pub(crate) struct Handler {
-    pub(crate) function: Anchor,
-    /// "POST /items/{id}", for reports.
-    pub(crate) name: Rc<str>,
-}
-
 /// A server, running or not.
 pub(crate) struct Site {
     pub(crate) created: String,
@@ -32,8 +27,14 @@ pub(crate) struct Site {
     config: Config,
     queue: usize,
     routes: RefCell<Routes>,
-    pub(crate) handlers: RefCell<Vec<Handler>>,
+    /// "POST /items/{id}" and so on, for reports. The functions stand in the same order in the table that goes with the
+    /// object, where the collector sees what they refer to.
+    pub(crate) names: RefCell<Vec<Rc<str>>>,
     running: RefCell<Option<Running>>,
+    /// Its thread is about to end.
+    finished: RefCell<Arc<AtomicBool>>,
+    /// The object, while it runs.
+    object: Cell<Option<Anchor>>,
     key: Cell<Option<PortKey>>,
     /// When the connections that are left are cut, once it is stopping.
     deadline: Cell<Option<Instant>>,
@@ -108,12 +109,16 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         config,
         queue,
         routes: RefCell::default(),
-        handlers: RefCell::default(),
+        names: RefCell::default(),
         running: RefCell::new(None),
+        finished: RefCell::default(),
+        object: Cell::new(None),
         key: Cell::new(None),
         deadline: Cell::new(None),
     });
     object::push(owner, stack, Server(site));
+    stack.new_table(0, 0);
+    stack.set_user_value(-2);
     Ok(Outcome::Values(1))
 }
 
@@ -220,9 +225,13 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
     }
     let added = site.routes.borrow_mut().add(method, path, settings);
     added.map_err(|error| format!("{function}: {error}"))?;
+    let mut names = site.names.borrow_mut();
+    names.push(format!("{} {path}", method.to_ascii_uppercase()).into());
+    let place = lua::lua_Integer::try_from(names.len()).unwrap_or(lua::lua_Integer::MAX);
+    drop(names);
+    stack.get_user_value(1);
     stack.copy(first + 1);
-    let name = format!("{} {path}", method.to_ascii_uppercase()).into();
-    site.handlers.borrow_mut().push(Handler { function: stack.anchor(), name });
+    stack.raw_set_at(-2, place);
     stack.set_top(1);
     Ok(Outcome::Values(1))
 }
@@ -263,6 +272,9 @@ fn start(owner: &Owner, stack: Stack) -> Result {
             *site.running.borrow_mut() = Some(running);
             site.key.set(Some(key));
             site.deadline.set(None);
+            site.finished.replace(Arc::default());
+            stack.copy(1);
+            site.object.set(Some(stack.anchor()));
             owner.set_receiver(key, Some(Receiver::Site(Rc::clone(site))));
             owner.sites.borrow_mut().push(Rc::clone(site));
             Ok(Outcome::Values(1))
@@ -364,7 +376,7 @@ fn serve_until(owner: &Owner, stack: Stack, deadline: Instant, is_over: impl Fn(
         }
     }
     owner.stopping.set(stopping || owner.stopping.get());
-    owner.settle_sites();
+    owner.settle_sites(stack);
 }
 
 impl Site {
@@ -374,7 +386,11 @@ impl Site {
         let running = running.as_ref()?;
         let waker = owner.mailbox(|mailbox| mailbox.waker())?;
         if self.deadline.get().is_none() {
-            running.begin_stop(Box::new(move || waker.wake()));
+            let finished = Arc::clone(&self.finished.borrow());
+            running.begin_stop(Box::new(move || {
+                finished.store(true, Ordering::Release);
+                waker.wake();
+            }));
         }
         let deadline = timer::after_now(grace).or_else(|| timer::after_now(Duration::from_secs(86_400 * 365)))?;
         self.deadline.set(Some(deadline));
@@ -383,13 +399,17 @@ impl Site {
 
     /// Has its thread ended, or its time?
     fn is_over(&self) -> bool {
-        self.running.borrow().as_ref().is_none_or(|running| {
-            running.is_finished() || self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
-        })
+        self.running.borrow().is_none()
+            // Pairs with the store before the wake-up.
+            || self.finished.borrow().load(Ordering::Acquire)
+            || self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
     }
 
     /// Cuts what is left, joins the thread and lets go of the port.
-    pub(crate) fn abort(&self, owner: &Owner) {
+    pub(crate) fn abort(&self, owner: &Owner, stack: Stack) {
+        if let Some(object) = self.object.take() {
+            stack.release(object);
+        }
         if let Some(running) = self.running.take() {
             running.abort();
         }
@@ -400,6 +420,17 @@ impl Site {
         }
     }
 
+    /// Pushes the handler of a route; its name, or `None` where there is none.
+    pub(crate) fn push_handler(&self, stack: Stack, route: usize) -> Option<Rc<str>> {
+        let name = Rc::clone(self.names.borrow().get(route)?);
+        stack.push_anchored(self.object.get()?);
+        stack.get_user_value(-1);
+        stack.raw_get_at(-1, lua::lua_Integer::try_from(route + 1).unwrap_or(lua::lua_Integer::MAX));
+        stack.insert(-3);
+        stack.pop(2);
+        Some(name)
+    }
+
     pub(crate) fn key(&self) -> Option<PortKey> {
         self.key.get()
     }
@@ -407,7 +438,7 @@ impl Site {
 
 impl Owner {
     /// Ends the servers whose stopping is over.
-    pub(crate) fn settle_sites(&self) {
+    pub(crate) fn settle_sites(&self, stack: Stack) {
         if self.sites.borrow().iter().all(|site| site.deadline.get().is_none()) {
             return;
         }
@@ -416,7 +447,7 @@ impl Owner {
         self.sites.borrow_mut().extend::<Vec<_>>(kept);
         let over: Vec<Rc<Site>> = over;
         for site in over {
-            site.abort(self);
+            site.abort(self, stack);
         }
     }
 }

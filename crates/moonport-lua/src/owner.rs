@@ -24,6 +24,7 @@ use crate::task::{Task, Wait};
 use crate::timer::Timers;
 
 /// Who gets the messages of one port of the mailbox.
+#[derive(Clone)]
 pub(crate) enum Receiver {
     /// A port that Lua made.
     Port(Rc<Endpoint>),
@@ -49,6 +50,8 @@ pub(crate) struct Owner {
     pub(crate) wait: Cell<Option<Wait>>,
     pub(crate) depth: Cell<u32>,
     pub(crate) stopping: Cell<bool>,
+    /// The last `moonport.run()` ended by `moonport.stop()`.
+    pub(crate) stopped: Cell<bool>,
     pub(crate) on_error: Cell<Option<Anchor>>,
     /// Payloads that are being shown to Lua.
     pub(crate) in_hand: Scratch<Option<Payload>>,
@@ -103,6 +106,7 @@ impl Owner {
             wait: Cell::new(None),
             depth: Cell::new(0),
             stopping: Cell::new(false),
+            stopped: Cell::new(false),
             on_error: Cell::new(None),
             in_hand: Scratch::default(),
             scratch: Scratch::default(),
@@ -137,11 +141,21 @@ impl Owner {
         receivers[key.index()] = receiver;
     }
 
+    /// Who gets the messages of this port, unless it is closed.
+    pub(crate) fn receiver(&self, key: PortKey) -> Option<Receiver> {
+        let receiver = self.receivers.borrow().get(key.index()).cloned().flatten()?;
+        let theirs = match &receiver {
+            Receiver::Port(endpoint) => Some(endpoint.key),
+            Receiver::Site(site) => site.key(),
+        };
+        (theirs == Some(key)).then_some(receiver)
+    }
+
     /// The open port of Lua's with this key.
     pub(crate) fn endpoint(&self, key: PortKey) -> Option<Rc<Endpoint>> {
-        match self.receivers.borrow().get(key.index()) {
-            Some(Some(Receiver::Port(endpoint))) if endpoint.key == key => Some(Rc::clone(endpoint)),
-            _ => None,
+        match self.receiver(key)? {
+            Receiver::Port(endpoint) => Some(endpoint),
+            Receiver::Site(_) => None,
         }
     }
 
@@ -172,7 +186,7 @@ impl Owner {
     /// Closes everything and joins every thread, cutting the connections that are left.
     pub(crate) fn close(&self, stack: Stack) {
         for site in self.sites.take() {
-            site.abort(self);
+            site.abort(self, stack);
         }
         for receiver in self.receivers.take().into_iter().flatten() {
             if let Receiver::Port(endpoint) = receiver {

@@ -59,9 +59,8 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
         owner.idle.borrow_mut().push(thread);
         return;
     };
-    let handler =
-        site.handlers.borrow().get(received.route).map(|handler| (handler.function, Rc::clone(&handler.name)));
-    let Some((function, name)) = handler else {
+    let Some(name) = site.push_handler(thread.0, received.route) else {
+        thread.0.set_top(0);
         owner.idle.borrow_mut().push(thread);
         return;
     };
@@ -81,7 +80,6 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
         reply: RefCell::new(Some(reply)),
         deferred: Cell::new(false),
     });
-    thread.0.push_anchored(function);
     object::push(owner, thread.0, Request(Rc::clone(&exchange)));
     thread.0.new_table(0, 4);
     thread.0.set_user_value(-2);

@@ -26,7 +26,7 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
         }
         dispatch::sleep(owner, stack, None);
     }
-    owner.stopping.set(false);
+    owner.stopped.set(owner.stopping.replace(false));
     Ok(Outcome::Values(0))
 }
 

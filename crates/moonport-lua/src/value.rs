@@ -199,7 +199,7 @@ impl Writer<'_> {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
-            _ if is_null(stack, index) => {
+            lua::LUA_TLIGHTUSERDATA if is_null(stack, index) => {
                 out.extend_from_slice(b"null");
                 Ok(())
             }
@@ -232,28 +232,32 @@ impl Writer<'_> {
         *place = table;
         self.stack.check_room();
         let begin = out.len();
-        if self.sequence(index, depth, out)? {
+        let stopped_by = self.sequence(index, depth, out)?;
+        if stopped_by == lua::LUA_TNIL {
             return Ok(());
         }
-        // Not in order: either keys beside 1..n, or a sequence that Lua keeps in another order.
         out.truncate(begin);
-        match self.length_of_sequence(index) {
-            Some(length) => self.sequence_by_index(index, length, depth, out),
-            None => self.object(index, depth, out),
+        // Numbers that do not come in order: either keys beside 1..n, or a sequence that Lua keeps in another order.
+        if stopped_by == lua::LUA_TNUMBER
+            && let Some(length) = self.length_of_sequence(index)
+        {
+            return self.sequence_by_index(index, length, depth, out);
         }
+        self.object(index, depth, out)
     }
 
-    /// Writes the table as an array as long as its keys come as 1, 2, 3 …; `false` if another key came.
-    fn sequence(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<bool, Refused> {
+    /// Writes the table as an array as long as its keys come as 1, 2, 3 …; gives the kind of another key that came, or nil.
+    fn sequence(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<i32, Refused> {
         let stack = self.stack;
         let top = stack.top();
         let mut length = 0;
         stack.push_nil();
         while stack.next(index) {
             length += 1;
-            if stack.integer(-2) != Some(length) {
+            let kind = stack.kind(-2);
+            if kind != lua::LUA_TNUMBER || stack.integer(-2) != Some(length) {
                 stack.set_top(top);
-                return Ok(false);
+                return Ok(kind);
             }
             out.push(if length == 1 { b'[' } else { b',' });
             self.value(stack.top(), depth + 1, out).map_err(|refused| refused.below(stack, top + 1))?;
@@ -264,7 +268,7 @@ impl Writer<'_> {
             0 => out.extend_from_slice(b"{}"),
             _ => out.push(b']'),
         }
-        Ok(true)
+        Ok(lua::LUA_TNIL)
     }
 
     /// The length of a table whose keys are exactly 1..n.

@@ -89,6 +89,8 @@ fn request_lines_are_strict() {
         "GET /# HTTP/1.1",
         "GET /\u{e9} HTTP/1.1",
         "GET https://x/ HTTP/1.1",
+        "GET http:/// HTTP/1.1",
+        "GET http://::/ HTTP/1.1",
         "CONNECT x:80 HTTP/1.1",
         "CONNECT / HTTP/1.1",
         "PRI * HTTP/2.0",
