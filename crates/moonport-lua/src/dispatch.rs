@@ -23,8 +23,22 @@ pub(crate) const BUDGET: Duration = Duration::from_millis(4);
 /// How deep handlers may open loops inside each other.
 pub(crate) const DEEPEST: u32 = 16;
 
-/// Delivers what waits and is due, at most one budget; gives how many handlers were started or went on.
+/// Delivers what waits and is due, at most one budget; gives how many handlers were started or went on. Leaves the
+/// descriptor readable exactly if another turn would run something.
 pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
+    let delivered = work(owner, stack);
+    rest(owner);
+    delivered
+}
+
+/// Before the owner sleeps or its host does.
+pub(crate) fn rest(owner: &Owner) {
+    owner.mailbox(|mailbox| mailbox.rest());
+    owner.rearm();
+}
+
+/// A turn that leaves the wake-up standing: while the owner's own loop works, senders need no system call.
+pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
     if owner.depth.get() >= DEEPEST || !guard::may_enter(stack) {
         return 0;
     }
@@ -44,8 +58,6 @@ pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
         }
     }
     owner.settle_sites(stack);
-    owner.mailbox(|mailbox| mailbox.rest());
-    owner.rearm();
     delivered
 }
 

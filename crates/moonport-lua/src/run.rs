@@ -18,14 +18,18 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
         return Err("moonport.run: loops are nested more than 16 deep".into());
     }
     while !owner.stopping.get() && !owner.is_interrupted() {
-        if dispatch::turn(owner, stack) > 0 {
+        if dispatch::work(owner, stack) > 0 {
+            // Who sent is likely to send again: let it, before the way to sleep and back is gone.
+            std::thread::yield_now();
             continue;
         }
         if !owner.is_alive() {
             break;
         }
+        dispatch::rest(owner);
         dispatch::sleep(owner, stack, None);
     }
+    dispatch::rest(owner);
     owner.stopped.set(owner.stopping.replace(false));
     Ok(Outcome::Values(0))
 }
