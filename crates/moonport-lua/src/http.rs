@@ -252,8 +252,9 @@ fn directory(_: &Owner, stack: Stack) -> Result {
 
 fn start(owner: &Owner, stack: Stack) -> Result {
     let site = site(stack, "server:start")?;
-    if let Some(running) = &*site.running.borrow() {
-        stack.push_str(running.url());
+    let url = site.running.borrow().as_ref().map(|running| running.url().to_owned());
+    if let Some(url) = url {
+        stack.push_str(&url);
         return Ok(Outcome::Values(1));
     }
     let settings = PortOptions { capacity: site.queue, capacity_bytes: usize::MAX, ..PortOptions::default() };
@@ -295,7 +296,9 @@ fn link(owner: &Owner, stack: Stack) -> Result {
     if is_forked(owner) {
         return Ok(fail(stack, FORKED, "forked"));
     }
-    match site.running.borrow().as_ref().map(|running| running.link(path)) {
+    // Nothing stays borrowed while Lua is entered: a finaliser may stop the server.
+    let link = site.running.borrow().as_ref().map(|running| running.link(path));
+    match link {
         Some(Ok(link)) => stack.push_str(&link),
         Some(Err(error)) => return Ok(fail(stack, &format!("server:link: {error}"), "unsupported")),
         None => return Ok(fail(stack, "server:link: the server does not run", "closed")),
@@ -315,8 +318,8 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
         return Ok(fail(stack, FORKED, "forked"));
     }
     stack.new_table(0, 12);
-    if let Some(running) = &*site.running.borrow() {
-        let stats = running.stats();
+    let running = site.running.borrow().as_ref().map(Running::stats);
+    if let Some(stats) = running {
         for (name, count) in [
             ("connections", stats.connections),
             ("accepted", stats.accepted),
