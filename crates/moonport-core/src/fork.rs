@@ -27,3 +27,27 @@ fn register() {
 
 #[cfg(any(not(unix), miri))]
 fn register() {}
+
+/// Forks inside forked children that have something of their own. Deeper ones share the last.
+#[cfg(not(loom))]
+pub(crate) const NESTED: usize = 16;
+
+/// A static of which every forked child has a fresh one: a lock of the parent's may have been held by a thread that the
+/// child does not have.
+#[cfg(not(loom))]
+pub(crate) struct PerProcess<T>([T; NESTED]);
+
+#[cfg(not(loom))]
+impl<T> PerProcess<T> {
+    pub(crate) const fn new(all: [T; NESTED]) -> Self {
+        Self(all)
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        let [first, rest @ ..] = &self.0;
+        match generation() {
+            0 => first,
+            nested => rest.get(nested as usize - 1).or(rest.last()).unwrap_or(first),
+        }
+    }
+}

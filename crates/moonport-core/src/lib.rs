@@ -24,20 +24,37 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bytes;
 mod message;
+mod slot;
+
+#[cfg(not(loom))]
+mod call;
 mod port;
 
+mod blocked;
 mod mailbox;
 mod queue;
 mod wake;
 
+#[cfg(all(unix, not(loom)))]
+pub mod lane;
 pub mod reply;
 
 pub mod fork;
+mod pool;
 pub mod registry;
+#[cfg(not(loom))]
+mod table;
+mod thread;
 
 mod sync;
 
-pub use mailbox::{Mailbox, OpenError, PortKey, Waker};
+pub use bytes::Bytes;
+#[cfg(not(loom))]
+pub use mailbox::wait_readable;
+pub use mailbox::{Mailbox, Notifier, OpenError};
 pub use message::{Encoding, Message, Payload};
-pub use port::{Overflow, PortOptions, PortStats, SendError, Sender};
+pub use port::{BLOCK_TIME, Overflow, PortOptions, PortStats, SendError, Sender, Sent};
+pub use queue::Event;
+pub use slot::PortKey;

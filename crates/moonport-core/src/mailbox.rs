@@ -2,32 +2,19 @@
 //! The owner's end: one FIFO over all its ports. Messages of ports that nobody listens to are laid aside until
 //! somebody does.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::io;
 #[cfg(not(loom))]
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::message::Message;
-use crate::port::{PortOptions, PortStats, Sender, Shared};
-use crate::queue::Queue;
+use crate::pool;
+use crate::port::{PortOptions, PortStats, Sender};
+use crate::queue::{Entry, Event, Queue};
 use crate::registry;
-
-/// Names a port of one mailbox: a place and a generation, so that a stale key finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PortKey {
-    index: u32,
-    generation: u32,
-}
-
-impl PortKey {
-    /// The place alone: small, dense, reused after close.
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.index as usize
-    }
-}
+use crate::slot::{PortKey, phase};
 
 /// Why a port was not made.
 #[derive(Debug, thiserror::Error)]
@@ -36,33 +23,26 @@ pub enum OpenError {
     /// Another open port has that name.
     #[error("another open port is named {0:?}")]
     Exists(String),
-    /// More ports than a mailbox can number.
+    /// More ports than a process can number.
     #[error("too many ports")]
     TooMany,
+    /// This process is the child of a fork; the mailbox belongs to the parent.
+    #[error("the mailbox belongs to the parent of this forked process")]
+    Forked,
 }
 
 /// The one queue of an owner thread, with all its ports.
 ///
-/// Thread: the owner's. Only [`Sender`] goes to other threads.
-#[derive(Debug)]
+/// Thread: the one that made it. Only [`Sender`] and [`Notifier`] go to other threads.
 pub struct Mailbox {
-    queue: Arc<Queue>,
-    batch: VecDeque<Message>,
-    places: Vec<Place>,
-    free: Vec<u32>,
-}
-
-#[derive(Debug, Default)]
-struct Place {
-    generation: u32,
-    port: Option<Port>,
-}
-
-#[derive(Debug)]
-struct Port {
-    shared: Arc<Shared>,
-    aside: VecDeque<Message>,
-    handle: u64,
+    queue: &'static Queue,
+    batch: VecDeque<Entry>,
+    aside: HashMap<PortKey, VecDeque<Entry>>,
+    events: VecDeque<Event>,
+    /// Messages in the batch and aside whose senders wait for an answer.
+    callers: usize,
+    /// It stays on its thread, which has been noted down.
+    _owner: std::marker::PhantomData<*const ()>,
 }
 
 impl Mailbox {
@@ -71,129 +51,190 @@ impl Mailbox {
     /// # Errors
     /// The system has no descriptor to give.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { queue: Arc::new(Queue::new()?), batch: VecDeque::new(), places: Vec::new(), free: Vec::new() })
+        let queue = pool::queue()?;
+        queue.begin();
+        Ok(Self {
+            queue,
+            batch: VecDeque::new(),
+            aside: HashMap::new(),
+            events: VecDeque::new(),
+            callers: 0,
+            _owner: std::marker::PhantomData,
+        })
+    }
+
+    /// The number by which other code of the process names this mailbox. Never zero, never used again.
+    #[must_use]
+    pub fn handle(&self) -> u64 {
+        self.queue.handle()
     }
 
     /// Makes a port. Nobody listens to it yet.
     ///
     /// # Errors
-    /// [`OpenError::Exists`] where another open port of the process has that name.
+    /// [`OpenError`].
     pub fn open(&mut self, options: PortOptions) -> Result<PortKey, OpenError> {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => {
-                let index = u32::try_from(self.places.len()).map_err(|_| OpenError::TooMany)?;
-                self.places.push(Place::default());
-                index
+        if self.is_forked() {
+            return Err(OpenError::Forked);
+        }
+        let slot = self.queue.place().ok_or(OpenError::TooMany)?;
+        let key = self.queue.with(|inner| {
+            let key = slot.begin(&options)?;
+            inner.open(key, options.name.clone());
+            Some(key)
+        });
+        let key = key.ok_or(OpenError::TooMany)?;
+        match options.name {
+            Some(name) if !registry::insert(&name, key) => {
+                // Not its own name: that must stay.
+                self.queue.with(|inner| {
+                    drop(inner.close(key));
+                    inner.release(key);
+                });
+                Err(OpenError::Exists(name))
             }
-        };
-        let place = &mut self.places[index as usize];
-        let key = PortKey { index, generation: place.generation };
-        let shared = Arc::new(Shared::new(Arc::clone(&self.queue), key, &options));
-        match registry::insert(Sender { shared: Arc::clone(&shared) }, options.name.as_deref()) {
-            Some(handle) => {
-                place.port = Some(Port { shared, aside: VecDeque::new(), handle });
-                Ok(key)
-            }
-            None => {
-                self.free.push(index);
-                Err(OpenError::Exists(options.name.unwrap_or_default()))
-            }
+            _ => Ok(key),
         }
     }
 
-    fn port(&self, key: PortKey) -> Option<&Port> {
-        let place = self.places.get(key.index())?;
-        if place.generation == key.generation { place.port.as_ref() } else { None }
-    }
-
-    fn port_mut(&mut self, key: PortKey) -> Option<&mut Port> {
-        let place = self.places.get_mut(key.index())?;
-        if place.generation == key.generation { place.port.as_mut() } else { None }
-    }
-
-    /// A sending end of an open port.
+    /// A sending end of a port.
     #[must_use]
     pub fn sender(&self, key: PortKey) -> Option<Sender> {
-        self.port(key).map(|port| Sender { shared: Arc::clone(&port.shared) })
-    }
-
-    /// The number by which [`registry::find`] gives any thread a sender to this port.
-    #[must_use]
-    pub fn handle(&self, key: PortKey) -> Option<u64> {
-        self.port(key).map(|port| port.handle)
+        (self.has(key) && key.slot.phase() != phase::CLOSED).then_some(Sender::new(key))
     }
 
     /// Counts of an open port. A [`Sender`] gives them after close too.
     #[must_use]
     pub fn stats(&self, key: PortKey) -> Option<PortStats> {
-        self.port(key).map(|port| port.shared.stats())
+        self.sender(key).and_then(Sender::stats)
+    }
+
+    fn has(&self, key: PortKey) -> bool {
+        std::ptr::eq(key.slot.queue, self.queue) && key.is_current()
     }
 
     /// Do [`Mailbox::next`] and the wake-up cover this port? What was laid aside meanwhile takes its old place.
     pub fn listen(&mut self, key: PortKey, listening: bool) {
-        let Some(port) = self.port_mut(key) else { return };
-        port.shared.set_listening(listening);
-        if listening {
-            let aside = std::mem::take(&mut port.aside);
-            self.queue.drain(&mut self.batch);
-            if !aside.is_empty() {
-                self.batch.extend(aside);
-                self.batch.make_contiguous().sort_by_key(|message| message.sequence);
+        if self.is_forked() || !self.has(key) {
+            return;
+        }
+        // Under the lock, so that a sender either wakes the owner or has its message seen by the drain below.
+        self.queue.with(|inner| {
+            key.slot.set_listening(listening && key.slot.phase() != phase::CLOSED);
+            if listening {
+                inner.collect_signal(key);
             }
+        });
+        if listening && let Some(aside) = self.aside.remove(&key) {
+            self.drain();
+            self.batch.extend(aside);
+            self.batch.make_contiguous().sort_by_key(Entry::sequence);
         }
         self.rest();
+    }
+
+    fn drain(&mut self) {
+        self.callers += self.queue.drain(&mut self.batch, &mut self.events);
     }
 
     /// The next message of a port that is listened to. Never blocks.
     #[expect(clippy::should_implement_trait, reason = "more may come after None: this is no iterator")]
     pub fn next(&mut self) -> Option<Message> {
-        self.sort_front();
-        let message = self.batch.pop_front()?;
-        if let Some(port) = self.port(message.port) {
-            port.shared.count_delivered(&message.payload);
+        if self.is_forked() {
+            return None;
+        }
+        loop {
+            self.sort_front();
+            if let Some(message) = self.batch.pop_front().map(|entry| self.open_entry(entry))? {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The message of an entry, unless a sender has discarded it meanwhile. It counts as delivered.
+    fn open_entry(&mut self, entry: Entry) -> Option<Message> {
+        let message = match entry {
+            Entry::Message(message) => message,
+            Entry::Token { port, sequence } => self.queue.with(|inner| inner.redeem(port, sequence))?,
+        };
+        self.callers -= usize::from(message.reply.is_some() && self.callers > 0);
+        let port = message.port;
+        if port.is_current() && port.slot.leave(message.payload.size()) {
+            self.queue.room_made(port);
         }
         Some(message)
     }
 
-    /// The oldest message of this one port, whether or not it is listened to. Never blocks.
-    pub fn take(&mut self, key: PortKey) -> Option<Message> {
-        self.queue.drain(&mut self.batch);
-        let port = self.port_mut(key)?;
-        let message = match port.aside.pop_front() {
-            Some(message) => Some(message),
-            None => {
-                let at = self.batch.iter().position(|message| message.port == key);
-                at.and_then(|at| self.batch.remove(at))
-            }
-        };
-        if let (Some(message), Some(port)) = (&message, self.port(key)) {
-            port.shared.count_delivered(&message.payload);
+    /// What happened beside the messages. Never blocks.
+    pub fn event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        if let Some(Event::Closed { port }) = event {
+            self.discard(port);
         }
-        self.rest();
-        message
+        event
     }
 
-    /// As [`Mailbox::take`], but sleeps until a message of this port comes or the time is over. Messages of other ports
-    /// wait meanwhile. `None`: no limit.
+    /// Is there a message whose sender waits for an answer?
+    pub fn has_caller(&mut self) -> bool {
+        self.drain();
+        self.callers > 0
+    }
+
+    /// The oldest message of this one port, whether or not it is listened to. Never blocks.
+    pub fn take(&mut self, key: PortKey) -> Option<Message> {
+        if self.is_forked() {
+            return None;
+        }
+        self.queue.with(|inner| {
+            if key.is_current() {
+                inner.collect_signal(key);
+            }
+        });
+        self.drain();
+        let found = self.take_drained(key);
+        self.rest();
+        found
+    }
+
+    fn take_drained(&mut self, key: PortKey) -> Option<Message> {
+        loop {
+            let entry = match self.aside.get_mut(&key).and_then(VecDeque::pop_front) {
+                Some(entry) => entry,
+                None => {
+                    let at = self.batch.iter().position(|entry| entry.port() == key)?;
+                    self.batch.remove(at)?
+                }
+            };
+            if key.slot.phase() == phase::CLOSED {
+                self.drop_entry(entry);
+            } else if let Some(message) = self.open_entry(entry) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// As [`Mailbox::take`], but sleeps until a message of this port comes, the time is over, or something else happens
+    /// that the owner may have to look at: then `None`. `None` for `timeout`: no limit.
     ///
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal came.
     pub fn take_within(&mut self, key: PortKey, timeout: Option<Duration>) -> io::Result<Option<Message>> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let Some(listening) = self.port(key).map(|port| port.shared.is_listening()) else { return Ok(None) };
+        let listening = key.slot.is_listening();
         let found = loop {
             if let Some(message) = self.take(key) {
                 break Ok(Some(message));
             }
             // Only from here on does a sender to this port wake us; what came before is seen by the look after it.
-            if let Some(port) = self.port(key) {
-                port.shared.set_listening(true);
-            }
+            self.queue.with(|_| key.slot.set_listening(key.slot.phase() != phase::CLOSED));
             self.queue.wake.clear();
-            self.queue.drain(&mut self.batch);
-            if self.batch.iter().any(|message| message.port == key) {
+            let before = self.callers;
+            self.drain();
+            if self.batch.iter().any(|entry| entry.port() == key) {
                 continue;
+            }
+            if self.callers > before || !self.events.is_empty() {
+                break Ok(None);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             match self.queue.wake.wait(left) {
@@ -206,16 +247,21 @@ impl Mailbox {
         found
     }
 
-    /// Leaves the descriptor readable exactly if [`Mailbox::next`] would give something. Call it at the end of a turn;
-    /// a sender that is just about to wake the owner for a message already taken may cause one empty turn more.
+    /// Leaves the descriptor readable exactly if [`Mailbox::next`] or [`Mailbox::event`] would give something. Call it at
+    /// the end of a turn; a sender that is just about to wake the owner for a message already taken may cause one empty
+    /// turn more.
     pub fn rest(&mut self) {
+        if self.is_forked() {
+            return;
+        }
         self.sort_front();
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && self.events.is_empty() {
             // The flag falls before the last look: what is sent from here on wakes the owner again.
             self.queue.wake.clear();
+            self.drain();
             self.sort_front();
         }
-        if !self.batch.is_empty() {
+        if !self.batch.is_empty() || !self.events.is_empty() {
             self.queue.wake.wake();
         }
     }
@@ -224,51 +270,110 @@ impl Mailbox {
     fn sort_front(&mut self) {
         loop {
             while let Some(front) = self.batch.front() {
-                match self.port(front.port) {
-                    Some(port) if port.shared.is_listening() => return,
-                    _ => self.lay_aside_front(),
+                let port = front.port();
+                if port.is_current() && port.slot.is_listening() && self.is_live_front() {
+                    return;
                 }
+                self.lay_aside_front();
             }
-            self.queue.drain(&mut self.batch);
+            self.drain();
             if self.batch.is_empty() {
                 return;
             }
         }
     }
 
-    fn lay_aside_front(&mut self) {
-        let Some(message) = self.batch.pop_front() else { return };
-        if let Some(port) = self.port_mut(message.port) {
-            port.aside.push_back(message);
+    fn is_live_front(&self) -> bool {
+        match self.batch.front() {
+            Some(token @ Entry::Token { .. }) => self.queue.with(|inner| inner.is_live(token)),
+            front => front.is_some(),
         }
+    }
+
+    fn lay_aside_front(&mut self) {
+        let Some(entry) = self.batch.pop_front() else { return };
+        let port = entry.port();
+        if !port.is_current() || port.slot.phase() == phase::CLOSED {
+            return self.drop_entry(entry);
+        }
+        if matches!(entry, Entry::Token { .. }) && !self.queue.with(|inner| inner.is_live(&entry)) {
+            return;
+        }
+        let aside = self.aside.entry(port).or_default();
+        aside.push_back(entry);
+        // Tokens whose messages were discarded must not pile up here.
+        if port.slot.overflow().keeps() && aside.len().is_power_of_two() && aside.len() > 64 {
+            self.queue.with(|inner| aside.retain(|entry| inner.is_live(entry)));
+        }
+    }
+
+    /// A message of a closed port.
+    fn drop_entry(&mut self, entry: Entry) {
+        let Entry::Message(message) = entry else { return };
+        self.callers -= usize::from(message.reply.is_some() && self.callers > 0);
+        let port = message.port;
+        self.queue.with(|_| {
+            if port.is_current() {
+                port.slot.discard(message.payload.size());
+            }
+        });
     }
 
     /// From now on senders to this port are refused; what waits stays.
     pub fn shut(&mut self, key: PortKey) {
-        if let Some(port) = self.port(key) {
-            port.shared.close();
-            registry::remove(port.handle);
+        if self.is_forked() || !self.has(key) {
+            return;
+        }
+        let name = self.queue.with(|inner| {
+            if key.slot.phase() != phase::OPEN {
+                return None;
+            }
+            key.slot.set_phase(phase::SHUT);
+            inner.dismiss_line(key);
+            inner.ports.get_mut(&key.slot.index).and_then(|open| open.name.take())
+        });
+        if let Some(name) = name {
+            registry::forget(&name);
         }
     }
 
-    /// Closes a port and discards what waits for it. Idempotent: a stale key does nothing.
+    /// Closes a port and discards what waits for it. Idempotent: a stale key does nothing. Its counts can be read until
+    /// [`Mailbox::release`].
     pub fn close(&mut self, key: PortKey) {
-        self.shut(key);
-        self.queue.drain(&mut self.batch);
-        let Some(place) = self.places.get_mut(key.index()) else { return };
-        if place.generation != key.generation {
+        if self.is_forked() || !self.has(key) {
             return;
         }
-        let Some(port) = place.port.take() else { return };
-        place.generation = place.generation.wrapping_add(1);
-        self.free.push(key.index);
-        let (discarded, kept) = std::mem::take(&mut self.batch).into_iter().partition(|m| m.port == key);
-        self.batch = kept;
-        let discarded: VecDeque<Message> = discarded;
-        for message in port.aside.iter().chain(&discarded) {
-            port.shared.count_dropped(&message.payload);
+        let closed = self.queue.with(|inner| inner.close(key));
+        if let Some((name, discarded)) = closed {
+            if let Some(name) = name {
+                registry::forget(&name);
+            }
+            drop(discarded);
         }
+        self.discard(key);
         self.rest();
+    }
+
+    /// Drops what the owner has drained already for a port that is now closed.
+    fn discard(&mut self, key: PortKey) {
+        let mut discarded: Vec<_> = self.aside.remove(&key).into_iter().flatten().collect();
+        if self.batch.iter().any(|entry| entry.port() == key) {
+            let (theirs, kept): (VecDeque<_>, VecDeque<_>) =
+                std::mem::take(&mut self.batch).into_iter().partition(|entry| entry.port() == key);
+            self.batch = kept;
+            discarded.extend(theirs);
+        }
+        for entry in discarded {
+            self.drop_entry(entry);
+        }
+    }
+
+    /// Forgets a closed port: from now on its key is stale, and its place may be used again.
+    pub fn release(&mut self, key: PortKey) {
+        if !self.is_forked() && self.has(key) {
+            self.discard(key);
+            self.queue.with(|inner| inner.release(key));
+        }
     }
 
     /// The descriptor that is readable while something waits, for poll and its kin. Valid as long as the mailbox.
@@ -286,10 +391,10 @@ impl Mailbox {
         self.queue.wake.wait(timeout)
     }
 
-    /// A way to wake the owner from any thread without a message.
+    /// A way to reach the owner from any thread without a message.
     #[must_use]
-    pub fn waker(&self) -> Waker {
-        Waker { queue: Arc::clone(&self.queue) }
+    pub fn notifier(&self) -> Notifier {
+        Notifier { queue: self.queue, handle: self.queue.handle() }
     }
 
     /// Is this process a forked child of the one that made the mailbox?
@@ -301,28 +406,104 @@ impl Mailbox {
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        for place in &self.places {
-            if let Some(port) = &place.port {
-                if !self.queue.is_forked() {
-                    port.shared.close();
-                }
-                registry::remove(port.handle);
-            }
+        if self.is_forked() {
+            return;
         }
+        let open: Vec<_> = self.queue.with(|inner| inner.ports.values().map(|open| open.key).collect());
+        for key in open {
+            self.close(key);
+        }
+        self.queue.wake.set_hook(None);
+        let left = self.queue.with(|inner| {
+            inner.release_all();
+            inner.clear()
+        });
+        drop(left);
+        self.queue.end();
+        self.queue.wake.clear();
+        pool::give_back(self.queue);
     }
 }
 
-/// Wakes an owner without a message. Any thread; never blocks; outlives the mailbox.
-#[derive(Clone, Debug)]
-pub struct Waker {
-    queue: Arc<Queue>,
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("handle", &self.handle()).finish_non_exhaustive()
+    }
 }
 
-impl Waker {
-    /// Makes the owner's [`Mailbox::wait`] return, coalesced with other wake-ups.
-    pub fn wake(&self) {
-        if !self.queue.is_forked() {
+/// Reaches an owner without a message. Any thread; never waits; may outlive the mailbox, and then does nothing.
+#[derive(Clone, Copy)]
+pub struct Notifier {
+    queue: &'static Queue,
+    handle: u64,
+}
+
+impl Notifier {
+    /// The mailbox with this handle, if it is open.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub fn find(handle: u64) -> Option<Self> {
+        let queue = pool::queue_at(u32::try_from(handle & u64::from(u32::MAX)).ok()?)?;
+        (handle >> 32 != 0 && queue.handle() == handle && !queue.is_free()).then_some(Self { queue, handle })
+    }
+
+    /// Makes the owner's [`Mailbox::wait`] return, coalesced with other wake-ups. Async-signal-safe.
+    pub fn wake(self) {
+        if !self.queue.is_forked() && self.queue.handle() == self.handle {
             self.queue.wake.wake();
         }
     }
+
+    /// Gives the owner an [`Event::Notified`] with this number.
+    pub fn notify(self, number: u64) {
+        if self.queue.is_forked() {
+            return;
+        }
+        self.queue.with(|inner| {
+            if self.queue.handle() == self.handle {
+                inner.events.push_back(Event::Notified(number));
+            }
+        });
+        self.queue.wake.wake();
+    }
+
+    /// The descriptor of the mailbox.
+    #[cfg(not(loom))]
+    #[must_use]
+    pub fn descriptor(self) -> RawFd {
+        self.queue.wake.descriptor()
+    }
+
+    /// Does the calling thread own the mailbox?
+    #[must_use]
+    pub fn is_owner(self) -> bool {
+        self.queue.is_owner()
+    }
+
+    /// Does it belong to the parent of this forked process?
+    #[must_use]
+    pub fn is_forked(self) -> bool {
+        self.queue.is_forked()
+    }
+
+    /// Sets the function that is called, on any thread, whenever the descriptor becomes readable, and at once if it is.
+    /// When this returns, the one before is not called any more; so it must not be called from the function itself.
+    pub fn set_hook(self, hook: Option<Box<dyn Fn() + Send + Sync>>) {
+        self.queue.wake.set_hook(hook);
+    }
+}
+
+impl fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notifier").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+/// Sleeps until `descriptor` is readable (`true`) or the time is over. `None`: no limit.
+///
+/// # Errors
+/// [`io::ErrorKind::Interrupted`] when a signal came.
+#[cfg(not(loom))]
+pub fn wait_readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Result<bool> {
+    crate::wake::poll::readable(descriptor, timeout)
 }

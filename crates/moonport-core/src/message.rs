@@ -4,14 +4,21 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::mailbox::PortKey;
+use crate::bytes::Bytes;
+use crate::reply::ReplyTo;
+use crate::slot::PortKey;
 
 /// How the receiver reads the bytes of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Encoding {
     /// Any bytes, shown as they are.
+    #[default]
     Raw,
+    /// One JSON document, checked by the sender's side.
+    Json,
+    /// One MessagePack value, checked by the sender's side.
+    MessagePack,
     /// A value that the receiver's language binding wrote for itself.
     Value,
 }
@@ -24,8 +31,10 @@ pub enum Payload {
         /// How the receiver reads them.
         encoding: Encoding,
         /// The content; its length counts against the port's `capacity_bytes`.
-        bytes: Box<[u8]>,
+        bytes: Bytes,
     },
+    /// All bits that [`crate::Sender::signal`] has set since the last one of these.
+    Signal(u32),
     /// A Rust value for a receiver that knows its type.
     Object {
         /// The value; the receiver downcasts it.
@@ -39,7 +48,7 @@ impl Payload {
     /// A copy of `bytes`, shown as they are.
     #[must_use]
     pub fn raw(bytes: &[u8]) -> Self {
-        Self::Bytes { encoding: Encoding::Raw, bytes: bytes.into() }
+        Self::Bytes { encoding: Encoding::Raw, bytes: Bytes::copy(bytes) }
     }
 
     /// The bytes that this payload counts for.
@@ -47,6 +56,7 @@ impl Payload {
     pub fn size(&self) -> usize {
         match self {
             Self::Bytes { bytes, .. } => bytes.len(),
+            Self::Signal(_) => 0,
             Self::Object { size, .. } => *size,
         }
     }
@@ -58,6 +68,7 @@ impl fmt::Debug for Payload {
             Self::Bytes { encoding, bytes } => {
                 f.debug_struct("Bytes").field("encoding", encoding).field("size", &bytes.len()).finish()
             }
+            Self::Signal(bits) => f.debug_tuple("Signal").field(bits).finish(),
             Self::Object { size, .. } => f.debug_struct("Object").field("size", size).finish(),
         }
     }
@@ -74,4 +85,6 @@ pub struct Message {
     pub tag: u32,
     /// The content.
     pub payload: Payload,
+    /// Present when somebody waits for an answer. Dropping it says that none will come.
+    pub reply: Option<Box<ReplyTo>>,
 }

@@ -1,20 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sending end: checks a message against its port's limits, puts it into the mailbox and wakes the owner.
+//! The sending end: puts a message into the mailbox, or does what the port's policy says where there is no room, and
+//! wakes the owner.
 
-use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::mailbox::PortKey;
-use crate::message::{Message, Payload};
-use crate::queue::Queue;
-use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::message::{Encoding, Payload};
+use crate::queue::{Draft, Event, Inner, Offered};
+use crate::registry;
+use crate::reply::ReplyTo;
+use crate::slot::{PortKey, phase};
+use crate::thread;
 
 /// What happens to a message for which there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum Overflow {
     /// The sender is told [`SendError::Full`].
     #[default]
-    Error,
+    Error = 0,
+    /// The new message is discarded.
+    DropNew = 1,
+    /// The port's oldest messages are discarded until the new one fits.
+    DropOld = 2,
+    /// Only the newest message is kept, in the place in the order of the one that it replaces.
+    Latest = 3,
+    /// The sender waits.
+    Block = 4,
+}
+
+impl Overflow {
+    /// Are drops told to the owner? What `Latest` replaces is no loss.
+    pub(crate) fn drops(self) -> bool {
+        matches!(self, Self::DropNew | Self::DropOld)
+    }
+
+    /// Does the port keep its messages itself, so that senders may discard them?
+    pub(crate) fn keeps(self) -> bool {
+        matches!(self, Self::DropOld | Self::Latest)
+    }
 }
 
 /// How a port is made.
@@ -28,12 +52,32 @@ pub struct PortOptions {
     pub capacity_bytes: usize,
     /// What happens when they do not fit.
     pub overflow: Overflow,
+    /// How bytes are read whose sender does not say it; see [`PortKey::encoding`].
+    pub encoding: Encoding,
 }
 
 impl Default for PortOptions {
     fn default() -> Self {
-        Self { name: None, capacity: 65_536, capacity_bytes: 64 << 20, overflow: Overflow::Error }
+        Self {
+            name: None,
+            capacity: 65_536,
+            capacity_bytes: 64 << 20,
+            overflow: Overflow::Error,
+            encoding: Encoding::Raw,
+        }
     }
+}
+
+/// What became of a message that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sent {
+    /// It waits for the owner.
+    Taken,
+    /// It waits for the owner, and older messages were discarded for it.
+    Replaced,
+    /// The port's policy discarded it.
+    Dropped,
 }
 
 /// Why a message was not taken. The payload is dropped on the sender's thread.
@@ -46,6 +90,15 @@ pub enum SendError {
     /// The port, or the mailbox behind it, is closed.
     #[error("the port is closed")]
     Closed,
+    /// The port was full until the time was over.
+    #[error("the port was full for as long as the sender would wait")]
+    Timeout,
+    /// The port is full, and the calling thread is the one that would have to make room.
+    #[error("the port is full, and waiting on the thread that empties it would never end")]
+    WouldDeadlock,
+    /// There is no memory for the message.
+    #[error("there is no memory for the message")]
+    NoMemory,
     /// The payload alone is larger than `capacity_bytes`.
     #[error("the message is larger than the port could ever hold")]
     TooBig,
@@ -61,9 +114,9 @@ pub struct PortStats {
     pub sent: u64,
     /// Messages given to the owner.
     pub delivered: u64,
-    /// Messages discarded at close.
+    /// Messages discarded by the policy or at close.
     pub dropped: u64,
-    /// Messages that the sender was told about: full or too big.
+    /// Messages that the sender was told about: full, too big, timed out.
     pub refused: u64,
     /// Messages that wait now.
     pub waiting: u64,
@@ -75,139 +128,196 @@ pub struct PortStats {
     pub after_close: u64,
 }
 
-/// One port, as senders and the owner see it. Limits are checked and counts are raised under the queue's lock; the
-/// owner lowers `waiting` without it, so a sender may at worst see a port as fuller than it is.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) key: PortKey,
-    capacity: usize,
-    capacity_bytes: usize,
-    closed: AtomicBool,
-    listening: AtomicBool,
-    waiting: AtomicUsize,
-    waiting_bytes: AtomicUsize,
-    high_water: AtomicUsize,
-    sent: AtomicU64,
-    delivered: AtomicU64,
-    dropped: AtomicU64,
-    refused: AtomicU64,
-    after_close: AtomicU64,
-}
+/// How long [`Sender::send`] waits where the policy is [`Overflow::Block`].
+pub const BLOCK_TIME: Duration = Duration::from_secs(5);
 
-impl Shared {
-    pub(crate) fn new(queue: Arc<Queue>, key: PortKey, options: &PortOptions) -> Self {
-        Self {
-            queue,
-            key,
-            capacity: options.capacity,
-            capacity_bytes: options.capacity_bytes,
-            closed: AtomicBool::new(false),
-            listening: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
-            waiting_bytes: AtomicUsize::new(0),
-            high_water: AtomicUsize::new(0),
-            sent: AtomicU64::new(0),
-            delivered: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            after_close: AtomicU64::new(0),
-        }
-    }
-
-    /// From now on senders are refused. Under the lock, so that nothing is taken after this returns.
-    pub(crate) fn close(&self) {
-        self.queue.with(|_| self.closed.store(true, Ordering::Relaxed));
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        self.listening.load(Ordering::Relaxed)
-    }
-
-    /// Under the lock, so that a sender either wakes the owner or has its message seen by the owner's next drain.
-    pub(crate) fn set_listening(&self, listening: bool) {
-        self.queue.with(|_| self.listening.store(listening, Ordering::Relaxed));
-    }
-
-    pub(crate) fn count_delivered(&self, payload: &Payload) {
-        self.leave(payload);
-        self.delivered.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_dropped(&self, payload: &Payload) {
-        self.leave(payload);
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn leave(&self, payload: &Payload) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.waiting_bytes.fetch_sub(payload.size(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn stats(&self) -> PortStats {
-        PortStats {
-            sent: self.sent.load(Ordering::Relaxed),
-            delivered: self.delivered.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
-            waiting: self.waiting.load(Ordering::Relaxed) as u64,
-            waiting_bytes: self.waiting_bytes.load(Ordering::Relaxed) as u64,
-            high_water: self.high_water.load(Ordering::Relaxed) as u64,
-            after_close: self.after_close.load(Ordering::Relaxed),
-        }
-    }
-}
-
-/// The sending end of a port. Cheap to clone; outlives the port and its owner.
+/// The sending end of a port: a number, free to copy. It may outlive the port and its owner; then it says so.
 ///
-/// Thread: any. Blocks: never, but for the moment in which another sender or the owner holds the queue.
-#[derive(Clone, Debug)]
+/// Thread: any. Blocks: only where said, but for the moment in which another sender or the owner holds the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sender {
-    pub(crate) shared: Arc<Shared>,
+    key: PortKey,
 }
 
 impl Sender {
+    pub(crate) fn new(key: PortKey) -> Self {
+        Self { key }
+    }
+
+    /// Which port this sends to.
+    #[must_use]
+    pub fn key(self) -> PortKey {
+        self.key
+    }
+
     /// Puts `payload` at the end of the owner's mailbox and wakes the owner if it may be asleep. What one thread sends
     /// arrives in the order it was sent, through whichever ports of a mailbox.
     ///
+    /// Blocks: never, except that a full port with [`Overflow::Block`] makes it wait up to [`BLOCK_TIME`]; not on a
+    /// thread that owns a mailbox itself ([`SendError::WouldDeadlock`]).
+    ///
     /// # Errors
     /// [`SendError`] says why nothing was taken; the payload is dropped here.
-    pub fn send(&self, payload: Payload, tag: u32) -> Result<(), SendError> {
-        let shared = &*self.shared;
-        if shared.queue.is_forked() {
+    pub fn send(self, payload: Payload, tag: u32) -> Result<Sent, SendError> {
+        self.offer(Draft { payload, tag, reply: None })
+    }
+
+    /// As [`Sender::send`], but waits for room for up to `timeout`, whatever the policy.
+    ///
+    /// Blocks: up to `timeout`; never on the owner's thread, which would have to make the room.
+    ///
+    /// # Errors
+    /// As [`Sender::send`], and [`SendError::Timeout`].
+    pub fn send_within(self, payload: Payload, tag: u32, timeout: Duration) -> Result<Sent, SendError> {
+        self.offer_within(Draft { payload, tag, reply: None }, timeout)
+    }
+
+    /// As [`Sender::send`], with somebody who waits for an answer.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn ask(self, payload: Payload, tag: u32, reply: ReplyTo) -> Result<Sent, SendError> {
+        self.offer(Draft { payload, tag, reply: Some(Box::new(reply)) })
+    }
+
+    /// Sets bits of the port's pending signal. The owner gets one message ([`Payload::Signal`]) with all bits set since
+    /// the last one.
+    ///
+    /// Thread: any, in a signal handler too. Blocks: never.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] and [`SendError::Forked`].
+    pub fn signal(self, bits: u32) -> Result<(), SendError> {
+        let queue = self.key.slot.queue;
+        if queue.is_forked() {
             return Err(SendError::Forked);
         }
-        let size = payload.size();
-        let listening = shared.queue.with(|inner| {
-            if shared.closed.load(Ordering::Relaxed) {
-                shared.after_close.fetch_add(1, Ordering::Relaxed);
-                return Err(SendError::Closed);
-            }
-            let waiting = shared.waiting.load(Ordering::Relaxed);
-            let bytes = shared.waiting_bytes.load(Ordering::Relaxed);
-            let fits = waiting < shared.capacity && size <= shared.capacity_bytes.saturating_sub(bytes);
-            if !fits {
-                shared.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(if size > shared.capacity_bytes { SendError::TooBig } else { SendError::Full });
-            }
-            shared.waiting.fetch_add(1, Ordering::Relaxed);
-            shared.waiting_bytes.fetch_add(size, Ordering::Relaxed);
-            shared.high_water.fetch_max(waiting + 1, Ordering::Relaxed);
-            shared.sent.fetch_add(1, Ordering::Relaxed);
-            inner.sequence += 1;
-            let sequence = inner.sequence;
-            inner.messages.push_back(Message { port: shared.key, sequence, tag, payload });
-            Ok(shared.is_listening())
-        })?;
-        if listening {
-            shared.queue.wake.wake();
+        if !self.key.slot.set_signal(self.key.generation, bits) {
+            return Err(SendError::Closed);
         }
+        queue.signal();
         Ok(())
     }
 
-    /// Counts of this port. Works after close too.
+    /// Closes the port: what waits is discarded, senders that wait for room are told. `false` if it was closed already.
+    ///
+    /// # Errors
+    /// [`SendError::Forked`].
+    pub fn close(self) -> Result<bool, SendError> {
+        let queue = self.key.slot.queue;
+        if queue.is_forked() {
+            return Err(SendError::Forked);
+        }
+        let closed = queue.with(|inner| {
+            let closed = inner.close(self.key)?;
+            inner.events.push_back(Event::Closed { port: self.key });
+            Some(closed)
+        });
+        let Some((name, discarded)) = closed else { return Ok(false) };
+        if let Some(name) = name {
+            registry::forget(&name);
+        }
+        drop(discarded);
+        queue.wake.wake();
+        Ok(true)
+    }
+
+    /// Is the port open?
     #[must_use]
-    pub fn stats(&self) -> PortStats {
-        self.shared.stats()
+    pub fn is_open(self) -> bool {
+        self.key.is_current() && self.key.slot.phase() == phase::OPEN
+    }
+
+    /// Counts of this port. Works after close too, until the owner releases the port: then `None`.
+    #[must_use]
+    pub fn stats(self) -> Option<PortStats> {
+        let slot = self.key.slot;
+        let stats = |_: &mut Inner| self.key.is_current().then(|| slot.stats());
+        if slot.queue.is_forked() { self.key.is_current().then(|| slot.stats()) } else { slot.queue.with(stats) }
+    }
+
+    /// Does the port belong to a mailbox of the calling thread?
+    #[must_use]
+    pub fn is_owner(self) -> bool {
+        self.key.slot.queue.is_owner()
+    }
+
+    /// Does it belong to the parent of this forked process?
+    #[must_use]
+    pub fn is_forked(self) -> bool {
+        self.key.slot.queue.is_forked()
+    }
+
+    pub(crate) fn offer(self, draft: Draft) -> Result<Sent, SendError> {
+        let queue = self.key.slot.queue;
+        if queue.is_forked() {
+            return Err(SendError::Forked);
+        }
+        let offered = queue.with(|inner| inner.offer(self.key, draft, false));
+        match offered {
+            Offered::NoRoom(draft) if thread::is_an_owner() => {
+                drop(draft);
+                Err(self.would_deadlock())
+            }
+            Offered::NoRoom(draft) => self.offer_within(draft, BLOCK_TIME),
+            other => self.conclude(other),
+        }
+    }
+
+    pub(crate) fn offer_within(self, draft: Draft, timeout: Duration) -> Result<Sent, SendError> {
+        let queue = self.key.slot.queue;
+        if queue.is_forked() {
+            return Err(SendError::Forked);
+        }
+        let owner = queue.is_owner();
+        let deadline = if owner { Some(Instant::now()) } else { Instant::now().checked_add(timeout) };
+        match self.conclude(queue.offer_within(self.key, draft, deadline)) {
+            Err(SendError::Timeout) if owner => Err(SendError::WouldDeadlock),
+            result => result,
+        }
+    }
+
+    fn would_deadlock(self) -> SendError {
+        self.key.slot.queue.with(|_| self.key.slot.refused.add(1));
+        SendError::WouldDeadlock
+    }
+
+    /// Wakes the owner and frees what did not get into the queue, both outside the lock.
+    fn conclude(self, offered: Offered) -> Result<Sent, SendError> {
+        match offered {
+            Offered::Taken { wake, evicted } => {
+                self.wake(wake);
+                if evicted.is_empty() {
+                    return Ok(Sent::Taken);
+                }
+                refuse_callers(evicted);
+                Ok(Sent::Replaced)
+            }
+            Offered::Dropped { wake, draft } => {
+                self.wake(wake);
+                drop(draft);
+                Ok(Sent::Dropped)
+            }
+            Offered::Refused(draft, error) => {
+                drop(draft);
+                Err(error)
+            }
+            Offered::NoRoom(_) => Err(SendError::Full),
+        }
+    }
+
+    fn wake(self, wake: bool) {
+        if wake {
+            self.key.slot.queue.wake.wake_after_push();
+        }
+    }
+}
+
+/// Older messages that were discarded: whoever waits for their answers is told.
+fn refuse_callers(evicted: Vec<crate::Message>) {
+    for message in evicted {
+        if let Some(reply) = message.reply {
+            reply.refuse(SendError::Full);
+        }
     }
 }

@@ -2,100 +2,67 @@
 //! Numbers and names by which any thread finds a port: a place and a generation, never a pointer, so that a stale or
 //! forged number finds nothing.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+#[cfg(not(loom))]
+pub use real::{find, find_name};
+pub(crate) use real::{forget, insert};
 
-use crate::port::Sender;
+#[cfg(not(loom))]
+mod real {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
 
-#[derive(Default)]
-struct Table {
-    places: Vec<Place>,
-    free: Vec<u32>,
-    names: HashMap<String, u64>,
-}
+    use crate::fork::{self, PerProcess};
+    use crate::pool;
+    use crate::port::Sender;
+    use crate::slot::PortKey;
+    use crate::sync::lock;
 
-#[derive(Default)]
-struct Place {
-    generation: u32,
-    sender: Option<Sender>,
-    name: Option<String>,
-}
+    static NAMES: PerProcess<Mutex<BTreeMap<String, PortKey>>> =
+        PerProcess::new([const { Mutex::new(BTreeMap::new()) }; fork::NESTED]);
 
-static TABLE: RwLock<Option<Table>> = RwLock::new(None);
-
-/// A sender to the open port with this handle.
-///
-/// Thread: any. Blocks: only while a port is made or closed.
-#[must_use]
-pub fn find(handle: u64) -> Option<Sender> {
-    let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-    let (index, generation) = split(handle)?;
-    let place = table.as_ref()?.places.get(index as usize)?;
-    if place.generation == generation { place.sender.clone() } else { None }
-}
-
-/// A sender to the open port with this name.
-///
-/// Thread: any. Blocks: only while a port is made or closed.
-#[must_use]
-pub fn find_name(name: &str) -> Option<Sender> {
-    let handle = {
-        let table = TABLE.read().unwrap_or_else(PoisonError::into_inner);
-        *table.as_ref()?.names.get(name)?
-    };
-    find(handle)
-}
-
-/// A new handle, or `None` if the name is taken. Handles are never zero.
-pub(crate) fn insert(sender: Sender, name: Option<&str>) -> Option<u64> {
-    let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-    let table = table.get_or_insert_default();
-    if name.is_some_and(|name| table.names.contains_key(name)) {
-        return None;
+    /// A sender to the port with this handle. It may be closed: then the sender says so.
+    ///
+    /// Thread: any. Blocks: never; async-signal-safe.
+    #[must_use]
+    pub fn find(handle: u64) -> Option<Sender> {
+        let index = u32::try_from(handle & u64::from(u32::MAX)).ok()?;
+        let generation = u32::try_from(handle >> 32).ok()?;
+        let key = PortKey { slot: pool::slot_at(index)?, generation };
+        (generation != 0 && key.is_current()).then_some(Sender::new(key))
     }
-    let index = match table.free.pop() {
-        Some(index) => index,
-        None => {
-            let index = u32::try_from(table.places.len()).ok()?;
-            table.places.push(Place { generation: 1, ..Place::default() });
-            index
-        }
-    };
-    let place = &mut table.places[index as usize];
-    place.sender = Some(sender);
-    let handle = u64::from(place.generation) << 32 | u64::from(index);
-    if let Some(name) = name {
-        place.name = Some(name.to_owned());
-        table.names.insert(name.to_owned(), handle);
+
+    /// A sender to the open port with this name.
+    ///
+    /// Thread: any. Blocks: only while a named port is made or closed.
+    #[must_use]
+    pub fn find_name(name: &str) -> Option<Sender> {
+        lock(NAMES.get()).get(name).copied().map(Sender::new)
     }
-    Some(handle)
+
+    /// `false` if the name is taken.
+    pub(crate) fn insert(name: &str, key: PortKey) -> bool {
+        let mut names = lock(NAMES.get());
+        if names.contains_key(name) {
+            return false;
+        }
+        names.insert(name.to_owned(), key);
+        true
+    }
+
+    /// Frees the name of a closed port.
+    pub(crate) fn forget(name: &str) {
+        lock(NAMES.get()).remove(name);
+    }
 }
 
-/// Forgets a handle; a second time does nothing.
-pub(crate) fn remove(handle: u64) {
-    let forgotten = {
-        let mut table = TABLE.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(table) = table.as_mut() else { return };
-        let Some((index, generation)) = split(handle) else { return };
-        let Some(place) = table.places.get_mut(index as usize) else { return };
-        if place.generation != generation {
-            return;
-        }
-        // A place whose generations are used up is never given out again.
-        place.generation = place.generation.wrapping_add(1);
-        if place.generation != 0 {
-            table.free.push(index);
-        }
-        if let Some(name) = place.name.take() {
-            table.names.remove(&name);
-        }
-        place.sender.take()
-    };
-    drop(forgotten);
-}
+#[cfg(loom)]
+mod real {
+    use crate::slot::PortKey;
 
-fn split(handle: u64) -> Option<(u32, u32)> {
-    let index = u32::try_from(handle & u64::from(u32::MAX)).ok()?;
-    let generation = u32::try_from(handle >> 32).ok()?;
-    (generation != 0).then_some((index, generation))
+    /// Models have no names.
+    pub(crate) fn insert(_: &str, _: PortKey) -> bool {
+        true
+    }
+
+    pub(crate) fn forget(_: &str) {}
 }

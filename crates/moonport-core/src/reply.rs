@@ -5,7 +5,16 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(not(loom))]
+use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
+#[cfg(not(loom))]
+use std::time::{Duration, Instant};
+
+#[cfg(all(unix, not(loom)))]
+use crate::lane::Lane;
+use crate::message::{Encoding, Payload};
+use crate::port::SendError;
 
 use crate::sync::{Mutex, lock};
 
@@ -127,6 +136,169 @@ impl<T> fmt::Debug for Answer<T> {
     }
 }
 
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The message was not taken, or was discarded before anybody saw it.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// No answer came in time.
+    #[error("no answer came in time")]
+    Timeout,
+    /// The handler raised this error.
+    #[error("the handler failed: {0}")]
+    Handler(String),
+    /// The handler will never answer.
+    #[error("the handler did not answer")]
+    Unanswered,
+}
+
+/// What a caller gets.
+pub type Answered = Result<Payload, CallError>;
+
+/// Where the answer to a message goes.
+#[derive(Debug)]
+pub struct ReplyTo {
+    encoding: Encoding,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Caller(Reply<Answered>),
+    #[cfg(all(unix, not(loom)))]
+    Lane(Arc<Lane>),
+}
+
+/// Why an answer did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// Nobody waits any more.
+    #[error("nobody waits for the answer any more")]
+    Closed,
+    /// The other end of the lane reads too slowly.
+    #[error("the other end of the descriptor reads too slowly")]
+    Full,
+    /// Larger than the lane can carry.
+    #[error("the answer is larger than the descriptor can carry")]
+    TooBig,
+}
+
+impl ReplyTo {
+    /// To a thread or task that waits for [`Answer`], and wants it in this encoding.
+    #[must_use]
+    pub fn caller(reply: Reply<Answered>, encoding: Encoding) -> Self {
+        Self { encoding, way: Way::Caller(reply) }
+    }
+
+    /// Back by the descriptor that the message came from.
+    #[cfg(all(unix, not(loom)))]
+    #[must_use]
+    pub fn lane(lane: Arc<Lane>, encoding: Encoding) -> Self {
+        Self { encoding, way: Way::Lane(lane) }
+    }
+
+    /// How the one who waits wants the answer's bytes.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Does a caller wait until this is answered?
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.way, Way::Caller(_))
+    }
+
+    /// Gives the answer.
+    ///
+    /// Thread: any. Blocks: never.
+    ///
+    /// # Errors
+    /// [`ReplyError`].
+    pub fn answer(self, payload: Payload) -> Result<(), ReplyError> {
+        match self.way {
+            Way::Caller(reply) => reply.send(Ok(payload)).map_err(|_| ReplyError::Closed),
+            #[cfg(all(unix, not(loom)))]
+            Way::Lane(lane) => match payload {
+                Payload::Bytes { bytes, .. } => lane.reply(&bytes),
+                _ => Err(ReplyError::Closed),
+            },
+        }
+    }
+
+    /// Tells that there will be no answer, and why. A lane hears nothing.
+    pub fn refuse(self, error: impl Into<CallError>) {
+        match self.way {
+            // A caller that has gone does not want to know.
+            Way::Caller(reply) => drop(reply.send(Err(error.into()))),
+            #[cfg(all(unix, not(loom)))]
+            Way::Lane(_) => {}
+        }
+    }
+}
+
+#[cfg(not(loom))]
+impl<T> Answer<T> {
+    /// Waits for the answer; `None` if none will come. The error means that the time is over: then nobody waits any more.
+    ///
+    /// Thread: any but the one that answers. Blocks: up to `timeout`.
+    ///
+    /// # Errors
+    /// [`TimedOut`].
+    pub fn wait(mut self, timeout: Duration) -> Result<Option<T>, TimedOut> {
+        let deadline = Instant::now().checked_add(timeout);
+        let parker = Arc::new(Parker::default());
+        let waker = Waker::from(Arc::clone(&parker));
+        loop {
+            if let Poll::Ready(answer) = Pin::new(&mut self).poll(&mut Context::from_waker(&waker)) {
+                return Ok(answer);
+            }
+            if !parker.park(deadline) {
+                return Err(TimedOut);
+            }
+        }
+    }
+}
+
+/// No answer came in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+/// Sleeps until woken. Not [`std::thread::park`]: that would leave a handle behind in every thread that ever waited.
+#[cfg(not(loom))]
+#[derive(Default)]
+struct Parker {
+    woken: Mutex<bool>,
+    changed: std::sync::Condvar,
+}
+
+#[cfg(not(loom))]
+impl std::task::Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.woken) = true;
+        self.changed.notify_one();
+    }
+}
+
+#[cfg(not(loom))]
+impl Parker {
+    /// `false` if the time is over.
+    fn park(&self, deadline: Option<Instant>) -> bool {
+        let mut woken = lock(&self.woken);
+        while !std::mem::take(&mut *woken) {
+            woken = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(left) if left.is_zero() => return false,
+                Some(left) => self.changed.wait_timeout(woken, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(woken).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -173,5 +345,20 @@ mod tests {
         drop(answer);
         assert!(reply.is_cancelled());
         assert_eq!(reply.send("late"), Err("late"));
+    }
+
+    #[test]
+    fn a_thread_waits_for_its_answer_or_until_the_time_is_over() {
+        let (reply, answer) = channel();
+        let replier =
+            std::thread::Builder::new().name("replier".into()).spawn(move || reply.send(7)).expect("a thread");
+        assert_eq!(answer.wait(Duration::from_secs(60)), Ok(Some(7)));
+        assert_eq!(replier.join().expect("the replier"), Ok(()));
+        let (reply, answer) = channel::<u8>();
+        assert_eq!(answer.wait(Duration::from_millis(5)), Err(TimedOut));
+        assert!(reply.is_cancelled());
+        let (reply, answer) = channel::<u8>();
+        drop(reply);
+        assert_eq!(answer.wait(Duration::from_secs(60)), Ok(None));
     }
 }

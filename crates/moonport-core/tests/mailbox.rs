@@ -7,7 +7,7 @@ use std::sync::{Arc, Barrier};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use moonport_core::{Encoding, Mailbox, Message, OpenError, Payload, PortOptions, SendError, registry};
+use moonport_core::{Encoding, Mailbox, Message, OpenError, Payload, PortOptions, SendError, Sent, registry};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -52,7 +52,7 @@ fn many_threads_over_several_ports_lose_nothing_and_keep_their_order() {
                 start.wait();
                 for i in 0..each {
                     let sent = senders[i % senders.len()].send(payload((thread * each + i) as u64), thread as u32);
-                    assert_eq!(sent, Ok(()));
+                    assert_eq!(sent, Ok(Sent::Taken));
                 }
             })
         })
@@ -90,14 +90,14 @@ fn count_and_bytes_limit_a_port_and_delivery_makes_room() {
     mailbox.listen(port, true);
     let sender = mailbox.sender(port).expect("open");
     assert_eq!(sender.send(Payload::raw(&[0; 21]), 0), Err(SendError::TooBig));
-    assert_eq!(sender.send(payload(1), 0), Ok(()));
-    assert_eq!(sender.send(payload(2), 0), Ok(()));
+    assert_eq!(sender.send(payload(1), 0), Ok(Sent::Taken));
+    assert_eq!(sender.send(payload(2), 0), Ok(Sent::Taken));
     assert_eq!(sender.send(payload(3), 0), Err(SendError::Full), "24 bytes do not fit into 20");
-    assert_eq!(sender.send(Payload::raw(b""), 0), Ok(()));
+    assert_eq!(sender.send(Payload::raw(b""), 0), Ok(Sent::Taken));
     assert_eq!(sender.send(Payload::raw(b""), 0), Err(SendError::Full), "a fourth message");
     assert_eq!(number(&mailbox.next().expect("the first")), 1);
-    assert_eq!(sender.send(payload(4), 0), Ok(()));
-    let stats = sender.stats();
+    assert_eq!(sender.send(payload(4), 0), Ok(Sent::Taken));
+    let stats = sender.stats().expect("not released");
     assert_eq!((stats.sent, stats.delivered, stats.refused), (4, 1, 3));
     assert_eq!((stats.waiting, stats.waiting_bytes, stats.high_water), (3, 16, 3));
 }
@@ -116,7 +116,7 @@ fn a_port_that_nobody_listens_to_keeps_its_messages_and_wakes_nobody() {
     to_loud.send(payload(4), 0).expect("room");
     assert!(readable(&mailbox));
     assert_eq!(number(&mailbox.next().expect("the loud one")), 2);
-    assert_eq!(mailbox.sender(quiet).expect("open").stats().waiting, 2);
+    assert_eq!(mailbox.sender(quiet).expect("open").stats().expect("open").waiting, 2);
     mailbox.listen(quiet, true);
     assert!(readable(&mailbox));
     let rest: Vec<_> = std::iter::from_fn(|| mailbox.next()).map(|message| number(&message)).collect();
@@ -154,7 +154,7 @@ fn close_discards_refuses_and_frees_name_and_handle() {
     let port = mailbox.open(named()).expect("a port");
     assert!(matches!(mailbox.open(named()), Err(OpenError::Exists(name)) if name.ends_with("harbour")));
     mailbox.listen(port, true);
-    let handle = mailbox.handle(port).expect("open");
+    let handle = port.handle();
     let sender = registry::find(handle).expect("registered");
     assert!(registry::find_name("mailbox test: harbour").is_some());
     sender.send(payload(1), 0).expect("room");
@@ -162,15 +162,18 @@ fn close_discards_refuses_and_frees_name_and_handle() {
     mailbox.close(port);
     assert!(!readable(&mailbox));
     assert_eq!(sender.send(payload(2), 0), Err(SendError::Closed));
-    let stats = sender.stats();
+    let stats = sender.stats().expect("not released");
     assert_eq!((stats.sent, stats.dropped, stats.waiting, stats.after_close), (1, 1, 0, 1));
+    mailbox.release(port);
+    assert_eq!(sender.stats(), None);
+    assert_eq!(sender.send(payload(3), 0), Err(SendError::Closed));
     assert!(registry::find(handle).is_none());
     assert!(registry::find(0).is_none());
     assert!(registry::find(u64::MAX).is_none());
     assert!(mailbox.stats(port).is_none() && mailbox.next().is_none());
     let again = mailbox.open(named()).expect("the name is free");
     assert_ne!(again, port, "a place is reused with another generation");
-    assert_ne!(mailbox.handle(again), Some(handle));
+    assert_ne!(again.handle(), handle);
 }
 
 #[test]
@@ -214,7 +217,7 @@ fn a_dropped_mailbox_closes_its_ports_while_others_send() {
 #[test]
 fn a_waker_wakes_without_a_message() {
     let mut mailbox = Mailbox::new().expect("a mailbox");
-    let waker = mailbox.waker();
+    let waker = mailbox.notifier();
     let worker = spawn("waker".into(), move || waker.wake());
     assert!(mailbox.wait(Some(LIMIT)).expect("poll"));
     worker.join().expect("the waker");

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mlua_sys as lua;
 use mlua_sys::lua_State;
-use moonport_core::Waker;
+use moonport_core::Notifier;
 
 use crate::function::c_function;
 use crate::owner::Owner;
@@ -44,7 +44,7 @@ pub struct Interpreter {
 #[derive(Clone, Debug)]
 pub struct Interrupter {
     flag: Arc<AtomicBool>,
-    waker: Waker,
+    waker: Notifier,
 }
 
 impl Interrupter {
@@ -90,7 +90,7 @@ impl Interpreter {
     /// [`Error::State`].
     pub fn interrupter(&self) -> Result<Interrupter, Error> {
         let owner = self.owner()?;
-        let waker = owner.mailbox(|mailbox| mailbox.waker()).ok_or(Error::State)?;
+        let waker = owner.mailbox(|mailbox| mailbox.notifier()).ok_or(Error::State)?;
         Ok(Interrupter { flag: Arc::clone(&owner.interrupted), waker })
     }
 

@@ -387,7 +387,7 @@ impl Site {
     fn begin_stop(&self, owner: &Owner, grace: Duration) -> Option<Instant> {
         let running = self.running.borrow();
         let running = running.as_ref()?;
-        let waker = owner.mailbox(|mailbox| mailbox.waker())?;
+        let waker = owner.mailbox(|mailbox| mailbox.notifier())?;
         if self.deadline.get().is_none() {
             let finished = Arc::clone(&self.finished.borrow());
             running.begin_stop(Box::new(move || {

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_core::{Encoding, OpenError, Payload, PortKey, PortOptions, PortStats, SendError, Sender};
+use moonport_core::{Bytes, Encoding, OpenError, Payload, PortKey, PortOptions, PortStats, SendError, Sender};
 
 use crate::crossing;
 use crate::dispatch;
@@ -45,7 +45,6 @@ impl Endpoint {
 /// `moonport.Port`. What it refers to may be closed; the sender still tells the counts then.
 pub(crate) struct Port {
     key: PortKey,
-    handle: u64,
     sender: Sender,
 }
 
@@ -89,11 +88,8 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         Ok(true)
     })?;
     let name = settings.name.clone();
-    let opened = owner.mailbox(|mailbox| {
-        let key = mailbox.open(settings)?;
-        Ok(mailbox.sender(key).zip(mailbox.handle(key)).map(|(sender, handle)| (key, sender, handle)))
-    });
-    let (key, sender, handle) = match opened {
+    let opened = owner.mailbox(|mailbox| mailbox.open(settings).map(|key| Some(key).zip(mailbox.sender(key))));
+    let (key, sender) = match opened {
         Some(Ok(Some(opened))) => opened,
         Some(Err(error @ OpenError::Exists(_))) => {
             return Ok(fail(stack, &format!("moonport.port: {error}"), "exists"));
@@ -113,7 +109,7 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         receivers: RefCell::default(),
     };
     owner.set_receiver(key, Some(Receiver::Port(endpoint.into())));
-    object::push(owner, stack, Port { key, handle, sender });
+    object::push(owner, stack, Port { key, sender });
     Ok(Outcome::Values(1))
 }
 
@@ -195,11 +191,11 @@ fn send(owner: &Owner, stack: Stack) -> Result {
         Some(bytes) => Payload::raw(bytes),
         None => owner.scratch.with_buffer(|buffer| {
             crossing::write(owner, stack, 2, buffer).map_err(|error| Failure(format!("port:send: {error}")))?;
-            Ok::<_, Failure>(Payload::Bytes { encoding: Encoding::Value, bytes: buffer.as_slice().into() })
+            Ok::<_, Failure>(Payload::Bytes { encoding: Encoding::Value, bytes: Bytes::copy(buffer) })
         })?,
     };
     match port.sender.send(payload, tag) {
-        Ok(()) => {
+        Ok(_) => {
             stack.push_boolean(true);
             Ok(Outcome::Values(1))
         }
@@ -217,14 +213,14 @@ fn name_of(error: SendError) -> &'static str {
 }
 
 fn handle(owner: &Owner, stack: Stack) -> Result {
-    let handle = object::check::<Port>(stack, 1, "port:handle")?.handle;
+    let handle = object::check::<Port>(stack, 1, "port:handle")?.key.handle();
     owner.push_unsigned(stack, handle);
     Ok(Outcome::Values(1))
 }
 
 fn stats(_: &Owner, stack: Stack) -> Result {
     let port = object::check::<Port>(stack, 1, "port:stats")?;
-    push_stats(stack, &port.sender.stats());
+    push_stats(stack, &port.sender.stats().unwrap_or_default());
     Ok(Outcome::Values(1))
 }
 
@@ -275,7 +271,10 @@ fn close(owner: &Owner, stack: Stack) -> Result {
     let Some(endpoint) = owner.endpoint(port.key) else { return Ok(Outcome::Values(0)) };
     if drain {
         owner.mailbox(|mailbox| mailbox.shut(port.key));
-        while endpoint.handler.get().is_some() && port.sender.stats().waiting > 0 && !endpoint.busy.get() {
+        while endpoint.handler.get().is_some()
+            && port.sender.stats().is_some_and(|stats| stats.waiting > 0)
+            && !endpoint.busy.get()
+        {
             if dispatch::turn(owner, stack) == 0 {
                 break;
             }

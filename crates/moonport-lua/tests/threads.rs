@@ -29,7 +29,7 @@ fn send_all(sender: &Sender, thread: u32) {
     for i in 1..=EACH {
         loop {
             match sender.send(Payload::raw(i.to_string().as_bytes()), thread) {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(SendError::Full) => std::thread::yield_now(),
                 Err(error) => panic!("thread {thread}, message {i}: {error}"),
             }

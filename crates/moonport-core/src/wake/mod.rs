@@ -18,8 +18,9 @@ mod model;
 #[cfg(loom)]
 use model::Signal;
 
+mod hook;
 #[cfg(all(unix, not(loom)))]
-mod poll;
+pub(crate) mod poll;
 
 use std::io;
 #[cfg(not(loom))]
@@ -33,18 +34,38 @@ use crate::sync::{AtomicBool, Ordering};
 pub(crate) struct Wake {
     pending: AtomicBool,
     signal: Signal,
+    hook: hook::Hook,
 }
 
 impl Wake {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { pending: AtomicBool::new(false), signal: Signal::new()? })
+        Ok(Self { pending: AtomicBool::new(false), signal: Signal::new()?, hook: hook::Hook::new() })
     }
 
-    /// Any thread, after its message is in the queue.
+    /// Any thread, in a signal handler too, after what it wants to be seen can be seen.
     pub(crate) fn wake(&self) {
-        // Pairs with the swap in `clear`: either the owner's look after it sees our message, or we find the flag down.
+        // Pairs with the swap in `clear`: either the owner's look after it sees ours, or we find the flag down.
         if !self.pending.swap(true, Ordering::AcqRel) {
             self.signal.raise();
+            self.hook.call();
+        }
+    }
+
+    /// As [`Wake::wake`], for a sender that has just put a message into the queue, under its lock. While the owner is
+    /// awake this only reads.
+    pub(crate) fn wake_after_push(&self) {
+        // The lock orders this against the owner's look: if that came before our push, so did its `clear`, and the flag
+        // read here is no older; if it came after, it saw our message.
+        if !self.pending.load(Ordering::Relaxed) {
+            self.wake();
+        }
+    }
+
+    /// Sets the function that is called beside the signal, and calls it if the signal stands already.
+    pub(crate) fn set_hook(&self, hook: Option<Box<dyn Fn() + Send + Sync>>) {
+        self.hook.set(hook);
+        if self.pending.load(Ordering::Acquire) {
+            self.hook.call();
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// [`io::ErrorKind::Interrupted`] when a signal came.
-pub(super) fn readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Result<bool> {
     let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
     // SAFETY: the one entry lives through the call.
     let count = unsafe { poll(&raw mut entry, timeout) };

@@ -86,15 +86,15 @@ fn close_against_a_send_counts_every_message_once() {
     loom::model(|| {
         let (mut mailbox, port) = listening(8);
         let sender = mailbox.sender(port).expect("open");
-        let other = sender.clone();
+        let other = sender;
         let worker = loom::thread::spawn(move || other.send(Payload::raw(b"x"), 0));
         mailbox.close(port);
         let sent = worker.join().expect("the sender");
         assert!(mailbox.next().is_none());
-        let stats = sender.stats();
+        let stats = sender.stats().expect("not released");
         assert_eq!(stats.waiting, 0);
         match sent {
-            Ok(()) => assert_eq!((stats.sent, stats.dropped, stats.after_close), (1, 1, 0)),
+            Ok(_) => assert_eq!((stats.sent, stats.dropped, stats.after_close), (1, 1, 0)),
             Err(SendError::Closed) => assert_eq!((stats.sent, stats.dropped, stats.after_close), (0, 0, 1)),
             Err(error) => panic!("{error}"),
         }
@@ -122,6 +122,65 @@ fn a_reply_is_seen_or_comes_back() {
         let first = Pin::new(&mut answer).poll(&mut Context::from_waker(waker));
         assert!(matches!(first, Poll::Pending | Poll::Ready(None)));
         worker.join().expect("the replier");
+    });
+}
+
+#[test]
+fn a_sender_that_waits_for_room_is_called_when_the_owner_makes_it() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(1);
+        let sender = mailbox.sender(port).expect("open");
+        sender.send(Payload::raw(b""), 0).expect("room");
+        let worker = loom::thread::spawn(move || {
+            // loom's clock stands still: this ends only by the owner's call.
+            sender.send_within(Payload::raw(b""), 1, std::time::Duration::from_secs(1000)).expect("room in the end");
+        });
+        let mut next = 0;
+        while next < 2 {
+            mailbox.wait(None).expect("woken");
+            while let Some(message) = mailbox.next() {
+                assert_eq!(message.tag, next);
+                next += 1;
+            }
+            mailbox.rest();
+        }
+        worker.join().expect("the sender");
+    });
+}
+
+#[test]
+fn close_dismisses_a_sender_that_waits_for_room() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(1);
+        let sender = mailbox.sender(port).expect("open");
+        sender.send(Payload::raw(b""), 0).expect("room");
+        let worker =
+            loom::thread::spawn(move || sender.send_within(Payload::raw(b""), 1, std::time::Duration::from_secs(1000)));
+        mailbox.close(port);
+        assert_eq!(worker.join().expect("the sender"), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn signals_are_never_slept_over() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(8);
+        let sender = mailbox.sender(port).expect("open");
+        let workers: Vec<_> =
+            [1, 2].into_iter().map(|bit| loom::thread::spawn(move || sender.signal(bit).expect("open"))).collect();
+        let mut seen = 0;
+        while seen != 3 {
+            mailbox.wait(None).expect("woken");
+            while let Some(message) = mailbox.next() {
+                let Payload::Signal(bits) = message.payload else { panic!("no signal") };
+                assert_eq!(seen & bits, 0, "a bit came twice");
+                seen |= bits;
+            }
+            mailbox.rest();
+        }
+        for worker in workers {
+            worker.join().expect("a sender");
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use moonport_core::{Mailbox, Payload, PortOptions, Sender, Waker};
+use moonport_core::{Mailbox, Notifier, Payload, PortOptions, Sender};
 use moonport_http::{Body, Config, Content, Request, Response, RouteOptions, Routes, Server};
 
 use super::client::Client;
@@ -96,7 +96,7 @@ pub(crate) struct Fixture {
     server: Option<Server>,
     thread: Option<JoinHandle<()>>,
     sender: Sender,
-    waker: Waker,
+    waker: Notifier,
     pub(crate) owner: Arc<Owner>,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
@@ -114,7 +114,7 @@ impl Fixture {
             .expect("a thread");
         let (sender, waker) = take.recv_timeout(LIMIT).expect("the owner is ready");
         let token = setup.config.token.clone().unwrap_or_default();
-        let server = Server::start(setup.config, routes, sender.clone()).expect("the server starts");
+        let server = Server::start(setup.config, routes, sender).expect("the server starts");
         let address = server.address();
         Self { server: Some(server), thread: Some(thread), sender, waker, owner, address, token }
     }
@@ -133,7 +133,7 @@ impl Fixture {
 
     /// Messages sent by the server and not yet taken by the owner, and how many were refused for want of room.
     pub(crate) fn queue(&self) -> (u64, u64) {
-        let stats = self.sender.stats();
+        let stats = self.sender.stats().expect("not released");
         (stats.waiting, stats.refused)
     }
 
@@ -233,12 +233,12 @@ fn routes(setup: &Setup) -> (Routes, Vec<&'static str>) {
     (routes, names)
 }
 
-fn run(capacity: usize, names: &[&str], owner: &Owner, give: &mpsc::Sender<(Sender, Waker)>) {
+fn run(capacity: usize, names: &[&str], owner: &Owner, give: &mpsc::Sender<(Sender, Notifier)>) {
     let mut mailbox = Mailbox::new().expect("a mailbox");
     let port = mailbox.open(PortOptions { capacity, ..PortOptions::default() }).expect("a port");
     mailbox.listen(port, true);
     let sender = mailbox.sender(port).expect("the port is open");
-    give.send((sender, mailbox.waker())).expect("the test waits");
+    give.send((sender, mailbox.notifier())).expect("the test waits");
     while !owner.stop.load(Ordering::SeqCst) {
         while let Some(message) = mailbox.next() {
             let Payload::Object { value, .. } = message.payload else { panic!("a payload of bytes") };

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Send and wait for the answer.
+
+use std::time::{Duration, Instant};
+
+use crate::message::{Encoding, Payload};
+use crate::port::{Overflow, SendError, Sender, Sent};
+use crate::queue::Draft;
+use crate::reply::{self, Answer, Answered, CallError, ReplyTo};
+
+impl Sender {
+    /// Sends `payload` and waits for the answer, in `encoding`. All of it takes at most `timeout`; a full port is an
+    /// error at once unless its policy is [`Overflow::Block`].
+    ///
+    /// Blocks: up to `timeout`; never on the owner's thread, which would have to answer.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn call(self, payload: Payload, tag: u32, encoding: Encoding, timeout: Duration) -> Answered {
+        let deadline = Instant::now().checked_add(timeout);
+        let answer = self.begin_call(payload, tag, encoding, timeout)?;
+        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+        match answer.wait(left) {
+            Ok(Some(answered)) => answered,
+            Ok(None) => Err(self.unanswered()),
+            Err(reply::TimedOut) => Err(CallError::Timeout),
+        }
+    }
+
+    /// The first half of [`Sender::call`]: the answer can be polled, or waited for.
+    ///
+    /// Blocks: only where the policy is [`Overflow::Block`].
+    ///
+    /// # Errors
+    /// [`CallError::Send`].
+    pub fn begin_call(
+        self,
+        payload: Payload,
+        tag: u32,
+        encoding: Encoding,
+        timeout: Duration,
+    ) -> Result<Answer<Answered>, CallError> {
+        if self.is_forked() {
+            return Err(SendError::Forked.into());
+        }
+        if self.is_owner() {
+            return Err(SendError::WouldDeadlock.into());
+        }
+        let (reply, answer) = reply::channel();
+        let draft = Draft { payload, tag, reply: Some(Box::new(ReplyTo::caller(reply, encoding))) };
+        let sent = match self.key().slot.overflow() {
+            Overflow::Block => self.offer_within(draft, timeout),
+            _ => self.offer(draft),
+        }?;
+        if sent == Sent::Dropped { Err(SendError::Full.into()) } else { Ok(answer) }
+    }
+
+    /// Why an answer was given up without a word.
+    #[must_use]
+    pub fn unanswered(self) -> CallError {
+        if self.is_open() { CallError::Unanswered } else { SendError::Closed.into() }
+    }
+}

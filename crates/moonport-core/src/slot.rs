@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The place of one port: its limits and counts. Places are never freed, only used again with another generation, so
+//! that a stale number is told from a good one and never points to freed memory.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::message::Encoding;
+use crate::port::{Overflow, PortOptions, PortStats};
+use crate::queue::Queue;
+use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Count, Ordering};
+
+/// Names a port: a place and a generation, so that a stale key finds nothing. As a number it is the port's handle.
+#[derive(Clone, Copy)]
+pub struct PortKey {
+    pub(crate) slot: &'static Slot,
+    pub(crate) generation: u32,
+}
+
+impl PortKey {
+    /// The place alone: small, dense in the process, reused after close.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.slot.index as usize
+    }
+
+    /// The number by which [`crate::registry::find`] gives any thread a sender to this port. Never zero.
+    #[must_use]
+    pub fn handle(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.slot.index)
+    }
+
+    /// How bytes that say nothing else are read.
+    #[must_use]
+    pub fn encoding(self) -> Encoding {
+        match self.slot.encoding.load(Ordering::Relaxed) {
+            1 => Encoding::Json,
+            2 => Encoding::MessagePack,
+            3 => Encoding::Value,
+            _ => Encoding::Raw,
+        }
+    }
+
+    /// Is this still the port of its place? True after close too, until it is released.
+    pub(crate) fn is_current(self) -> bool {
+        self.slot.generation.load(Ordering::Acquire) == self.generation
+    }
+}
+
+impl PartialEq for PortKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot.index == other.slot.index && self.generation == other.generation
+    }
+}
+
+impl Eq for PortKey {}
+
+impl Hash for PortKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.handle().hash(state);
+    }
+}
+
+impl fmt::Debug for PortKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PortKey({:#x})", self.handle())
+    }
+}
+
+/// What a port is doing.
+pub(crate) mod phase {
+    /// Takes messages and delivers them.
+    pub(crate) const OPEN: u8 = 0;
+    /// Refuses senders, but delivers what waits.
+    pub(crate) const SHUT: u8 = 1;
+    /// Over.
+    pub(crate) const CLOSED: u8 = 2;
+}
+
+/// Somebody waits for room: the lowest bit of [`Left::count`], so that the owner cannot take a message without seeing
+/// it. The count itself stands above it.
+const AWAITED: u64 = 1;
+
+/// What the owner has taken away. In a cache line of its own: senders look here only when a port seems full.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Left {
+    count: AtomicU64,
+    bytes: AtomicU64,
+    discarded: Count,
+}
+
+/// One port's place. Everything but `left` and `signal` changes only under the queue's lock.
+#[repr(align(64))]
+pub(crate) struct Slot {
+    pub(crate) queue: &'static Queue,
+    pub(crate) index: u32,
+    generation: AtomicU32,
+    phase: AtomicU8,
+    overflow: AtomicU8,
+    encoding: AtomicU8,
+    listening: AtomicBool,
+    capacity: AtomicUsize,
+    capacity_bytes: AtomicUsize,
+    /// Messages put in, less those that senders took out again.
+    entered: Count,
+    entered_bytes: Count,
+    /// What `left` was when a sender last looked.
+    seen_left: Count,
+    seen_left_bytes: Count,
+    high_water: Count,
+    pub(crate) sent: Count,
+    pub(crate) dropped: Count,
+    pub(crate) refused: Count,
+    pub(crate) after_close: Count,
+    left: Left,
+    /// The generation in the upper half, the pending bits in the lower.
+    signal: AtomicU64,
+}
+
+impl Slot {
+    pub(crate) fn new(queue: &'static Queue, index: u32) -> Self {
+        Self {
+            queue,
+            index,
+            generation: AtomicU32::new(0),
+            phase: AtomicU8::new(phase::CLOSED),
+            overflow: AtomicU8::new(0),
+            encoding: AtomicU8::new(0),
+            listening: AtomicBool::new(false),
+            capacity: AtomicUsize::new(0),
+            capacity_bytes: AtomicUsize::new(0),
+            entered: Count::new(),
+            entered_bytes: Count::new(),
+            seen_left: Count::new(),
+            seen_left_bytes: Count::new(),
+            high_water: Count::new(),
+            sent: Count::new(),
+            dropped: Count::new(),
+            refused: Count::new(),
+            after_close: Count::new(),
+            left: Left { count: AtomicU64::new(0), bytes: AtomicU64::new(0), discarded: Count::new() },
+            signal: AtomicU64::new(0),
+        }
+    }
+
+    /// A new port in a free place. `None` where the generations of the place are used up.
+    pub(crate) fn begin(&'static self, options: &PortOptions) -> Option<PortKey> {
+        let generation = self.generation.load(Ordering::Relaxed).checked_add(1)?;
+        for count in [
+            &self.entered,
+            &self.entered_bytes,
+            &self.seen_left,
+            &self.seen_left_bytes,
+            &self.high_water,
+            &self.sent,
+            &self.dropped,
+            &self.refused,
+            &self.after_close,
+            &self.left.discarded,
+        ] {
+            count.set(0);
+        }
+        self.left.count.store(0, Ordering::Relaxed);
+        self.left.bytes.store(0, Ordering::Relaxed);
+        self.capacity.store(if options.overflow == Overflow::Latest { 1 } else { options.capacity }, Ordering::Relaxed);
+        self.capacity_bytes.store(options.capacity_bytes, Ordering::Relaxed);
+        self.overflow.store(options.overflow as u8, Ordering::Relaxed);
+        self.encoding.store(options.encoding as u8, Ordering::Relaxed);
+        self.listening.store(false, Ordering::Relaxed);
+        self.phase.store(phase::OPEN, Ordering::Relaxed);
+        self.signal.store(u64::from(generation) << 32, Ordering::Relaxed);
+        // Pairs with the load in `is_current`: who sees the generation sees the port.
+        self.generation.store(generation, Ordering::Release);
+        Some(PortKey { slot: self, generation })
+    }
+
+    /// The place is free: from now on the key is stale.
+    pub(crate) fn end(&self) {
+        let generation = self.generation.load(Ordering::Relaxed);
+        self.generation.store(generation.wrapping_add(1), Ordering::Release);
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn phase(&self) -> u8 {
+        self.phase.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_phase(&self, phase: u8) {
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_listening(&self, listening: bool) {
+        self.listening.store(listening, Ordering::Relaxed);
+    }
+
+    pub(crate) fn overflow(&self) -> Overflow {
+        match self.overflow.load(Ordering::Relaxed) {
+            1 => Overflow::DropNew,
+            2 => Overflow::DropOld,
+            3 => Overflow::Latest,
+            4 => Overflow::Block,
+            _ => Overflow::Error,
+        }
+    }
+
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.capacity_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Is there room for one message more of so many bytes?
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        // What the owner was seen to have taken may be old: then the port is emptier than it seems.
+        self.fits(size) || {
+            self.look();
+            self.fits(size)
+        }
+    }
+
+    fn fits(&self, size: usize) -> bool {
+        let waiting = self.entered.get() - self.seen_left.get();
+        let bytes = self.entered_bytes.get().saturating_sub(self.seen_left_bytes.get());
+        let capacity_bytes = self.capacity_bytes() as u64;
+        waiting < self.capacity.load(Ordering::Relaxed) as u64 && size as u64 <= capacity_bytes.saturating_sub(bytes)
+    }
+
+    /// Sees what the owner has taken by now.
+    fn look(&self) {
+        // Pairs with the addition in `leave`: the bytes seen next are no older than the count.
+        self.seen_left.set(self.left.count.load(Ordering::Acquire) >> 1);
+        self.seen_left_bytes.set(self.left.bytes.load(Ordering::Relaxed));
+    }
+
+    /// A message is put in.
+    pub(crate) fn enter(&self, size: usize) {
+        self.sent.add(1);
+        self.entered.add(1);
+        self.entered_bytes.add(size as u64);
+        if self.entered.get() - self.seen_left.get() > self.high_water.get() {
+            self.look();
+            self.high_water.set(self.high_water.get().max(self.entered.get() - self.seen_left.get()));
+        }
+    }
+
+    /// Messages that were put in are taken out again, not by the owner.
+    pub(crate) fn retract(&self, count: u64, bytes: u64) {
+        self.entered.subtract(count);
+        self.entered_bytes.subtract(bytes);
+        self.dropped.add(count);
+    }
+
+    /// The owner takes a message away; `true` if somebody waits for the room.
+    pub(crate) fn leave(&self, size: usize) -> bool {
+        self.left.bytes.store(self.left.bytes.load(Ordering::Relaxed) + size as u64, Ordering::Relaxed);
+        // One word for the count and the mark: a sender that marks it either sees the new count, or is seen here.
+        self.left.count.fetch_add(2, Ordering::AcqRel) & AWAITED != 0
+    }
+
+    /// As [`Slot::leave`], for a message that nobody gets. Under the lock.
+    pub(crate) fn discard(&self, size: usize) {
+        self.left.discarded.add(1);
+        self.dropped.add(1);
+        self.leave(size);
+    }
+
+    /// From now on the owner tells when it makes room.
+    pub(crate) fn await_room(&self) {
+        self.left.count.fetch_or(AWAITED, Ordering::AcqRel);
+    }
+
+    pub(crate) fn await_no_more(&self) {
+        self.left.count.fetch_and(!AWAITED, Ordering::AcqRel);
+    }
+
+    /// Sets bits of the pending signal of this generation; `false` if that is over. Async-signal-safe.
+    pub(crate) fn set_signal(&self, generation: u32, bits: u32) -> bool {
+        let set = |current: u64| (current >> 32 == u64::from(generation)).then_some(current | u64::from(bits));
+        // Pairs with the exchange in `take_signal`.
+        self.signal.fetch_update(Ordering::AcqRel, Ordering::Acquire, set).is_ok()
+    }
+
+    /// The pending bits, which are then no more.
+    pub(crate) fn take_signal(&self) -> u32 {
+        let cleared = |current: u64| Some(current & !u64::from(u32::MAX));
+        let before = self.signal.fetch_update(Ordering::AcqRel, Ordering::Acquire, cleared).unwrap_or(0);
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+        let bits = before as u32;
+        bits
+    }
+
+    /// A closed port takes no signals.
+    pub(crate) fn end_signals(&self) {
+        self.signal.store(0, Ordering::Release);
+    }
+
+    pub(crate) fn stats(&self) -> PortStats {
+        let left = self.left.count.load(Ordering::Acquire) >> 1;
+        PortStats {
+            sent: self.sent.get(),
+            delivered: left - self.left.discarded.get(),
+            dropped: self.dropped.get(),
+            refused: self.refused.get(),
+            waiting: self.entered.get().saturating_sub(left),
+            waiting_bytes: self.entered_bytes.get().saturating_sub(self.left.bytes.load(Ordering::Relaxed)),
+            high_water: self.high_water.get(),
+            after_close: self.after_close.get(),
+        }
+    }
+}

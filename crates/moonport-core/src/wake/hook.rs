@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A function of the host's that is called beside the signal, for loops that cannot watch a descriptor.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+type Function = dyn Fn() + Send + Sync;
+
+/// At most one function. Calling it takes no lock, since a signal handler may do it.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    function: AtomicPtr<Box<Function>>,
+    /// Calls that have begun. Nothing is freed before it was seen at 0.
+    calls: AtomicU32,
+}
+
+impl Hook {
+    pub(super) fn new() -> Self {
+        Self { function: AtomicPtr::new(ptr::null_mut()), calls: AtomicU32::new(0) }
+    }
+
+    pub(super) fn call(&self) {
+        // One total order with the two steps of `set`: either it sees this call, or this sees its new function.
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let function = self.function.load(Ordering::SeqCst);
+        if !function.is_null() {
+            // SAFETY: `set` frees a function only after it was replaced and no call was under way.
+            unsafe { (*function)() };
+        }
+        self.calls.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Sets the function. When this returns, the one before is not called any more. Not to be called from it.
+    pub(super) fn set(&self, function: Option<Box<Function>>) {
+        let new = function.map_or(ptr::null_mut(), |function| Box::into_raw(Box::new(function)));
+        // In one total order with the two steps of `call`.
+        let old = self.function.swap(new, Ordering::SeqCst);
+        if old.is_null() {
+            return;
+        }
+        while self.calls.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+        // SAFETY: it came from `Box::into_raw` in an earlier `set`, and nobody can reach it any more.
+        drop(unsafe { Box::from_raw(old) });
+    }
+}
