@@ -2,8 +2,15 @@
 //! The codecs of Moonport: between bytes and a visitor's values, with no tree in between.
 //!
 //! A sender's thread checks a document, the owner's thread decodes it straight into its values. Each format is one
-//! module; [`json`] is the first.
+//! module, [`json`] is the first; all drive the same [`Visitor`].
 
 #![forbid(unsafe_code)]
 
 pub mod json;
+
+mod visitor;
+
+mod depth;
+
+pub use depth::{DEFAULT_DEPTH, MAX_DEPTH};
+pub use visitor::Visitor;

@@ -3,68 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use moonport_codec::json::{self, DEFAULT_DEPTH, ErrorKind, ErrorKind::*, Expected, MAX_DEPTH, Visitor};
+use moonport_codec::json::{self, DEFAULT_DEPTH, ErrorKind, ErrorKind::*, Expected, MAX_DEPTH};
 
+mod log;
 mod tree;
 
-/// Writes each call down in a short form.
-#[derive(Default)]
-struct Log {
-    text: String,
-    panic_at_string: bool,
-}
-
-impl Log {
-    fn add(&mut self, call: &str) {
-        if !self.text.is_empty() {
-            self.text.push(' ');
-        }
-        self.text.push_str(call);
-    }
-}
-
-impl Visitor for Log {
-    fn null(&mut self) {
-        self.add("null");
-    }
-    fn boolean(&mut self, value: bool) {
-        self.add(&format!("{value}"));
-    }
-    fn integer(&mut self, value: i64) {
-        self.add(&format!("i{value}"));
-    }
-    fn unsigned(&mut self, value: u64) {
-        self.add(&format!("u{value}"));
-    }
-    fn number(&mut self, value: f64) {
-        self.add(&format!("f{value:?}"));
-    }
-    fn string(&mut self, value: &str) {
-        assert!(!self.panic_at_string, "left");
-        self.add(&format!("{value:?}"));
-    }
-    fn array_begin(&mut self) {
-        self.add("[");
-    }
-    fn array_item(&mut self, index: usize) {
-        self.add(&format!("#{index}"));
-    }
-    fn array_end(&mut self, length: usize) {
-        self.add(&format!("]{length}"));
-    }
-    fn object_begin(&mut self) {
-        self.add("{");
-    }
-    fn key(&mut self, key: &str) {
-        self.add(&format!("{key:?}:"));
-    }
-    fn object_entry(&mut self) {
-        self.add(";");
-    }
-    fn object_end(&mut self, length: usize) {
-        self.add(&format!("}}{length}"));
-    }
-}
+use log::Log;
 
 #[test]
 fn accepted_documents_are_visited_in_order() {
@@ -361,7 +305,7 @@ fn the_greatest_depth_fits_a_small_stack() {
 #[test]
 fn a_visitor_may_unwind_out() {
     let mut scratch = Vec::new();
-    let mut log = Log { panic_at_string: true, ..Log::default() };
+    let mut log = Log { panic_at: Some("v\n"), ..Log::default() };
     let document = br#"{"k\n":["v\n"]}"#;
     let left = catch_unwind(AssertUnwindSafe(|| json::decode(document, 8, &mut scratch, &mut log)));
     assert!(left.is_err());

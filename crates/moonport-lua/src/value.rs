@@ -3,14 +3,18 @@
 //! tables drives the codec's writers.
 
 use mlua_sys as lua;
-use moonport_codec::json::{self, Visitor};
+use moonport_codec::json;
+use moonport_codec::{DEFAULT_DEPTH, Visitor};
 
 use crate::int64::Int64;
 use crate::owner::Owner;
 use crate::stack::Stack;
 
 /// How deep values may nest, both ways.
-pub(crate) const DEPTH: usize = json::DEFAULT_DEPTH;
+pub(crate) const DEPTH: usize = DEFAULT_DEPTH;
+
+/// The greatest table that is made before its items have come.
+const ROOM: usize = 65_536;
 
 /// Why a value cannot leave Lua, and where in it.
 #[derive(Debug)]
@@ -139,9 +143,13 @@ impl Visitor for Builder<'_> {
         self.stack.push_str(value);
     }
 
-    fn array_begin(&mut self) {
+    fn bytes(&mut self, value: &[u8]) {
+        self.stack.push_bytes(value);
+    }
+
+    fn array_begin(&mut self, hint: usize) {
         self.stack.check_room();
-        self.stack.new_table(0, 0);
+        self.stack.new_table(room(hint), 0);
     }
 
     fn array_item(&mut self, index: usize) {
@@ -154,20 +162,22 @@ impl Visitor for Builder<'_> {
         }
     }
 
-    fn object_begin(&mut self) {
+    fn object_begin(&mut self, hint: usize) {
         self.stack.check_room();
-        self.stack.new_table(0, 0);
+        self.stack.new_table(0, room(hint));
     }
 
-    fn key(&mut self, key: &str) {
-        self.stack.push_str(key);
-    }
+    fn object_key(&mut self) {}
 
     fn object_entry(&mut self) {
         self.stack.raw_set(-3);
     }
 
     fn object_end(&mut self, _length: usize) {}
+}
+
+fn room(hint: usize) -> i32 {
+    i32::try_from(hint.min(ROOM)).unwrap_or_default()
 }
 
 /// Appends the value at `index` as JSON.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON as RFC 8259 has it, strictly: [`check`] on any thread, [`decode`] into a [`Visitor`], `write_*` into bytes.
+//! JSON as RFC 8259 has it, strictly: [`check`] on any thread, [`decode`] into a [`Visitor`](crate::Visitor), `write_*`
+//! into bytes.
 //!
 //! Refused, each with a byte offset: text that is not UTF-8, a byte order mark, lone surrogates, raw control
 //! characters in strings, numbers beyond a double, nesting beyond the limit, anything after the value.
@@ -11,13 +12,12 @@ mod number;
 mod string;
 
 mod read;
-mod visitor;
 
 mod write;
 
 mod error;
 
+pub use crate::depth::{DEFAULT_DEPTH, MAX_DEPTH};
 pub use error::{Error, ErrorKind, Expected};
-pub use read::{DEFAULT_DEPTH, MAX_DEPTH, check, decode};
-pub use visitor::Visitor;
+pub use read::{check, decode};
 pub use write::{write_integer, write_number, write_string, write_unsigned};

@@ -4,15 +4,8 @@
 use super::error::{Error, ErrorKind, Expected};
 use super::input::Input;
 use super::number::Number;
-use super::visitor::{Nothing, Visitor};
-
-/// The depth that Moonport allows unless told otherwise.
-pub const DEFAULT_DEPTH: usize = 128;
-
-/// The greatest depth; a caller's greater limit counts as this one, because the reader recurses.
-///
-/// A document as deep as this takes less than 256 KiB of stack in an optimised build, not counting the visitor.
-pub const MAX_DEPTH: usize = 1024;
+use crate::depth::MAX_DEPTH;
+use crate::visitor::{Nothing, Visitor};
 
 /// Checks that `bytes` is one whole JSON document, so that [`decode`] with the same depth accepts it.
 ///
@@ -56,7 +49,7 @@ pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
 /// Source: RFC 8259.
 ///
 /// ```
-/// use moonport_codec::json::{self, DEFAULT_DEPTH, Visitor};
+/// use moonport_codec::{DEFAULT_DEPTH, Visitor, json};
 ///
 /// /// Writes down what it sees.
 /// #[derive(Default)]
@@ -69,11 +62,12 @@ pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
 ///     fn unsigned(&mut self, value: u64) { self.0.push(format!("unsigned {value}")) }
 ///     fn number(&mut self, value: f64) { self.0.push(format!("number {value:?}")) }
 ///     fn string(&mut self, value: &str) { self.0.push(format!("string {value}")) }
-///     fn array_begin(&mut self) { self.0.push("[".into()) }
+///     fn bytes(&mut self, _: &[u8]) {}
+///     fn array_begin(&mut self, _: usize) { self.0.push("[".into()) }
 ///     fn array_item(&mut self, index: usize) { self.0.push(format!("item {index}")) }
 ///     fn array_end(&mut self, length: usize) { self.0.push(format!("] {length}")) }
-///     fn object_begin(&mut self) { self.0.push("{".into()) }
-///     fn key(&mut self, key: &str) { self.0.push(format!("key {key}")) }
+///     fn object_begin(&mut self, _: usize) { self.0.push("{".into()) }
+///     fn object_key(&mut self) { self.0.push("key".into()) }
 ///     fn object_entry(&mut self) { self.0.push("entry".into()) }
 ///     fn object_end(&mut self, length: usize) { self.0.push(format!("}} {length}")) }
 /// }
@@ -82,7 +76,7 @@ pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
 /// json::decode(br#"{"a\n": [7, 0.5]}"#, DEFAULT_DEPTH, &mut Vec::new(), &mut log)?;
 /// assert_eq!(
 ///     log.0.join(", "),
-///     "{, key a\n, [, integer 7, item 1, number 0.5, item 2, ] 2, entry, } 1",
+///     "{, string a\n, key, [, integer 7, item 1, number 0.5, item 2, ] 2, entry, } 1",
 /// );
 /// # Ok::<(), json::Error>(())
 /// ```
@@ -155,7 +149,7 @@ impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
 
     fn array(&mut self, room: usize) -> Result<(), Error> {
         self.input.position += 1;
-        self.visitor.array_begin();
+        self.visitor.array_begin(0);
         let mut length = 0;
         if self.input.token() != Some(b']') {
             loop {
@@ -176,7 +170,7 @@ impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
 
     fn object(&mut self, room: usize) -> Result<(), Error> {
         self.input.position += 1;
-        self.visitor.object_begin();
+        self.visitor.object_begin(0);
         let mut length = 0;
         if self.input.token() != Some(b'}') {
             let mut expected = Expected::KeyOrBrace;
@@ -200,7 +194,8 @@ impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
         if self.input.token() != Some(b'"') {
             return Err(self.input.unexpected(expected));
         }
-        self.visitor.key(self.input.string::<DECODE>(self.scratch)?);
+        self.visitor.string(self.input.string::<DECODE>(self.scratch)?);
+        self.visitor.object_key();
         if self.input.token() != Some(b':') {
             return Err(self.input.unexpected(Expected::Colon));
         }

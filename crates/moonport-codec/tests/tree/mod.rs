@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A visitor that builds a `serde_json::Value` and checks the order of the calls. The fuzz target includes this file.
 
-use moonport_codec::json::{self, Error, Visitor};
+use moonport_codec::Visitor;
+use moonport_codec::json::{self, Error};
 use serde_json::{Map, Value};
 
 /// Decodes `bytes` into a tree. Fails if `check` and `decode` disagree.
@@ -66,7 +67,12 @@ impl Visitor for Tree {
         self.stack.push(value.into());
     }
 
-    fn array_begin(&mut self) {
+    fn bytes(&mut self, value: &[u8]) {
+        unreachable!("JSON has no bytes, but these came: {value:?}");
+    }
+
+    fn array_begin(&mut self, hint: usize) {
+        assert_eq!(hint, 0);
         self.stack.push(Value::Array(Vec::new()));
         self.counts.push(0);
     }
@@ -85,13 +91,17 @@ impl Visitor for Tree {
         assert!(self.stack.last().is_some_and(Value::is_array));
     }
 
-    fn object_begin(&mut self) {
+    fn object_begin(&mut self, hint: usize) {
+        assert_eq!(hint, 0);
         self.stack.push(Value::Object(Map::new()));
         self.counts.push(0);
     }
 
-    fn key(&mut self, key: &str) {
-        self.keys.push(key.to_owned());
+    fn object_key(&mut self) {
+        match self.pop() {
+            Value::String(key) => self.keys.push(key),
+            other => unreachable!("{other} is a key"),
+        }
     }
 
     fn object_entry(&mut self) {
