@@ -2,11 +2,12 @@
 //! The codecs of Moonport: between bytes and a visitor's values, with no tree in between.
 //!
 //! A sender's thread checks a document, the owner's thread decodes it straight into its values. Each format is one
-//! module, [`json`] is the first; all drive the same [`Visitor`].
+//! module, [`json`] and [`msgpack`]; both drive the same [`Visitor`].
 
 #![forbid(unsafe_code)]
 
 pub mod json;
+pub mod msgpack;
 
 mod visitor;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a document is decoded into: a caller's own values, built call by call.
 
-/// Receives a document's values in document order from [`json::decode`](crate::json::decode).
+/// Receives a document's values in document order from [`json::decode`](crate::json::decode) or
+/// [`msgpack::decode`](crate::msgpack::decode).
 ///
 /// An array is `array_begin`, then for each item its value and `array_item`, then `array_end`. An object (a map, in
 /// MessagePack) is `object_begin`, then for each entry its key, `object_key`, its value and `object_entry`, then
@@ -14,7 +15,7 @@
 /// lent for the call only.
 ///
 /// ```
-/// use moonport_codec::{DEFAULT_DEPTH, Visitor, json};
+/// use moonport_codec::{DEFAULT_DEPTH, Visitor, json, msgpack};
 ///
 /// /// Adds up all integers, wherever they stand.
 /// struct Sum(i64);
@@ -41,7 +42,10 @@
 /// let mut sum = Sum(0);
 /// json::decode(br#"[1, {"a": 2}, "3", 4]"#, DEFAULT_DEPTH, &mut Vec::new(), &mut sum)?;
 /// assert_eq!(sum.0, 7);
-/// # Ok::<(), json::Error>(())
+///
+/// msgpack::decode(b"\x92\x0a\x81\xa1a\x14", DEFAULT_DEPTH, &mut sum)?;
+/// assert_eq!(sum.0, 37);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Visitor {
     /// `null`, or MessagePack's nil.
