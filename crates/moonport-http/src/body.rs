@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The body of a request: which types are taken, how much and how long is read, and whether JSON is well formed.
+//! The body of a request: which types are taken, how much and how long is read, and whether JSON or
+//! MessagePack is well formed.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
 use http::{Method, StatusCode};
 use hyper::body::{Body as _, Incoming};
+use moonport_codec::{json, msgpack};
 
 use crate::Limits;
 use crate::connection::{Link, Phase};
@@ -114,13 +116,15 @@ async fn next_piece(body: &mut Incoming, link: &Link, max: u64) -> Result<Option
     .await
 }
 
-/// Refuses malformed JSON, so that Lua never hears of it.
+/// Refuses malformed JSON and MessagePack, so that Lua never hears of it.
 pub(crate) fn check_content(content: Option<Content>, body: &[u8], depth: usize) -> Result<(), Refusal> {
-    if content != Some(Content::Json) {
-        return Ok(());
+    match content {
+        Some(Content::Json) => json::check(body, depth)
+            .map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset)),
+        Some(Content::MessagePack) => msgpack::check(body, depth)
+            .map_err(|error| Refusal::malformed(format!("malformed MessagePack: {error}"), error.offset)),
+        _ => Ok(()),
     }
-    moonport_codec::json::check(body, depth)
-        .map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset))
 }
 
 #[cfg(test)]

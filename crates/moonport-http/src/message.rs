@@ -37,7 +37,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// All of the body.
     pub body: Bytes,
-    /// `Json`: the body was checked and is well formed. `MessagePack`: it says that it is, nothing was checked.
+    /// `Json`, `MessagePack`: the body was checked and is well formed.
     /// `None`: no body, one of another type, or the route takes anything.
     pub content: Option<Content>,
     /// Address and port of the client.

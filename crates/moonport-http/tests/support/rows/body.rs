@@ -146,14 +146,55 @@ fn json() -> Vec<Row> {
 
 fn msgpack() -> Vec<Row> {
     const MSGPACK: &str = "Content-Type: application/msgpack\r\n";
+    let send = |name, target, body: &[u8]| row(name).send(post_bytes(target, MSGPACK, body));
+    let nested = |depth| [vec![0x91; depth], vec![0xc0]].concat();
+    // Behind as many items that the offset can be no other number of the answer.
+    let malformed = |name, document: &[u8], offset: usize| {
+        let items = u16::try_from(BLANKS).expect("a short array") + 1;
+        let mut body = [&[0xdc][..], &items.to_be_bytes(), &[0x01; BLANKS]].concat();
+        let offset = body.len() + offset;
+        body.extend_from_slice(document);
+        send(name, "/msgpack", &body).answer(&[400]).contains(format!("\"offset\":{offset}}}")).kept()
+    };
+    let refused = |name, target, body: &[u8], offset: usize| {
+        send(name, target, body)
+            .answer(&[400])
+            .contains("malformed MessagePack: ")
+            .contains(format!("\"offset\":{offset}}}"))
+            .kept()
+    };
+    let extension = |name, body: &[u8], number: i8| {
+        send(name, "/msgpack", body)
+            .answer(&[400])
+            .contains(format!("malformed MessagePack: extension type {number} is not supported at byte 0"))
+            .contains("\"offset\":0}")
+            .kept()
+    };
     vec![
-        row("MessagePack")
-            .send(post_bytes("/msgpack", MSGPACK, b"\x92\x01\xa1a"))
+        send("MessagePack", "/msgpack", b"\x92\x01\xa1a")
             .answer(&[200])
             .contains("content <msgpack>")
             .contains("size <4>")
             .kept()
             .woken(1),
+        refused("MessagePack: empty", "/msgpack", b"", 0),
+        refused("MessagePack: truncated", "/msgpack", b"\x92\x01", 0),
+        refused("MessagePack: truncated in a number", "/msgpack", b"\xcd\x01", 2),
+        refused("MessagePack: bytes after the value", "/msgpack", b"\x01\x02", 1),
+        refused("MessagePack: an array of 4 GiB", "/msgpack", b"\xdd\xff\xff\xff\xff\x01", 0),
+        refused("MessagePack: a map of 4 GiB", "/msgpack", b"\xdf\xff\xff\xff\xff\x01", 0),
+        refused("MessagePack: a string of 4 GiB", "/msgpack", b"\xdb\xff\xff\xff\xff\x01", 0),
+        refused("MessagePack: 0xc1", "/msgpack", b"\xc1", 0),
+        extension("MessagePack: an extension", b"\xd4\x05\x00", 5),
+        extension("MessagePack: a timestamp", b"\xd6\xff\0\0\0\0", -1),
+        refused("MessagePack: nil as a key", "/msgpack", b"\x81\xc0\x01", 1),
+        refused("MessagePack: 129 deep", "/msgpack", &nested(129), 128),
+        refused("MessagePack: 100,000 deep", "/msgpack", &nested(100_000), 128),
+        send("MessagePack: 128 deep", "/msgpack", &nested(128)).answer(&[200]).kept().woken(1),
+        malformed("MessagePack: 0xc1 after items", b"\xc1", 0),
+        malformed("MessagePack: bad UTF-8 after items", b"\xa2a\xff", 2),
+        malformed("MessagePack: bytes after items", b"\x01\x01", 1),
+        refused("MessagePack: malformed on a route of any content", "/echo", b"\x92\x01", 0),
     ]
 }
 
