@@ -56,7 +56,8 @@ impl Interrupter {
 }
 
 impl Interpreter {
-    /// An open state. The globals are those of `luajit`, and `package.preload.moonport` is set.
+    /// An open state. The globals are those of `luajit`, `package.preload.moonport` is set, and modules are found where
+    /// distributions put them.
     ///
     /// # Errors
     /// [`Error::State`].
@@ -151,6 +152,13 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     stack.field(-1, "preload");
     stack.push_closure(crate::luaopen_moonport, 0);
     stack.set_field(-2, "moonport");
+    let code = include_str!("paths.lua");
+    // SAFETY: the code lives through the call.
+    let status =
+        unsafe { lua::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), c"=(moonport: paths)".as_ptr()) };
+    if status == lua::LUA_OK {
+        stack.call(0, 0);
+    }
     0
 }
 
