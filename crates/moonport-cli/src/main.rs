@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `moonport run` and `moonport demo`: LuaJIT with Moonport built in.
+//! `moonport run`, `moonport demo` and `moonport bench`: LuaJIT with Moonport built in.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
+mod files;
 mod script;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +41,20 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:8787")]
         address: String,
     },
+    /// Measure Moonport beside its alternatives on this machine; all benchmarks, or those that are named.
+    ///
+    /// It compiles small C programs with cc, and needs nothing else; what is missing to compare with is left out.
+    Bench {
+        /// Which ones.
+        #[arg(value_parser = bench::NAMES, value_name = "NAME")]
+        names: Vec<String>,
+        /// Write what was measured as JSON.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Write one page to look at.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -47,5 +64,6 @@ fn main() -> ExitCode {
             None => ExitCode::FAILURE,
         },
         Command::Demo { address } => demo::run(&address),
+        Command::Bench { names, json, html } => bench::run(&names, json.as_deref(), html.as_deref()),
     }
 }

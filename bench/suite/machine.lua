@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: MIT OR Apache-2.0
+-- The machine and its clocks, and how a contestant in C becomes a module.
+
+local ffi = require("ffi")
+local moonport = require("moonport")
+
+ffi.cdef([[
+typedef struct { long seconds, nanoseconds; } bench_time;
+int clock_gettime(int clock, bench_time *time);
+int sched_getaffinity(int process, size_t size, void *set);
+]])
+
+local machine = {}
+local MONOTONIC, PROCESS, THREAD = 1, 2, 3
+local time = ffi.new("bench_time")
+
+local function read(clock)
+  ffi.C.clock_gettime(clock, time)
+  return tonumber(time.seconds) + tonumber(time.nanoseconds) * 1e-9
+end
+
+-- Runs fn: the seconds that passed, and the CPU seconds of this thread and of the whole process.
+function machine.measure(fn)
+  collectgarbage()
+  local wall, process, thread = read(MONOTONIC), read(PROCESS), read(THREAD)
+  fn()
+  return {
+    wall = read(MONOTONIC) - wall,
+    process = read(PROCESS) - process,
+    thread = read(THREAD) - thread,
+  }
+end
+
+-- The cores on which this process may run.
+function machine.cores()
+  local set = ffi.new("uint8_t[128]")
+  local cores = {}
+  if ffi.C.sched_getaffinity(0, 128, set) >= 0 then
+    for core = 0, 1023 do
+      if math.floor(set[math.floor(core / 8)] / 2 ^ (core % 8)) % 2 == 1 then
+        cores[#cores + 1] = core
+      end
+    end
+  end
+  return cores
+end
+
+local function output(command)
+  local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
+  local text, status = pipe:read("*a"):match("^(.-)(%d+)%s*$")
+  pipe:close()
+  return status == "0", text
+end
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- Compiles folder/name.c to a module that require(name) finds; false and the reason if that does not work.
+function machine.compile(folder, name, flags)
+  local target = folder:match("^(.*)/") .. "/" .. name .. ".so"
+  local source = folder .. "/" .. name .. ".c"
+  local command = "cc -O2 -shared -fPIC -pthread -o %s %s %s"
+  local fine, text = output(command:format(quote(target), quote(source), flags or ""))
+  return fine, text
+end
+
+-- The flags by which a C library is compiled against.
+function machine.flags(library)
+  local fine, text = output("pkg-config --cflags " .. library)
+  return fine and text:gsub("%s+$", "") or ""
+end
+
+function machine.describe()
+  local model, count = "unknown", #machine.cores()
+  local file = io.open("/proc/cpuinfo")
+  if file then
+    model = file:read("*a"):match("model name%s*:%s*([^\n]+)") or model
+    file:close()
+  end
+  file = io.open("/proc/loadavg")
+  local load = file and tonumber(file:read("*l"):match("^%S+")) or moonport.null
+  if file then
+    file:close()
+  end
+  return {
+    processor = model,
+    cores = count,
+    load = load,
+    system = jit.os .. " " .. jit.arch,
+    lua = jit.version,
+  }
+end
+
+return machine

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The benchmarks: Lua and C sources, carried inside the executable, that measure in the LuaJIT that runs them.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use include_dir::{Dir, include_dir};
+
+/// Each is a Lua module of the suite.
+pub(crate) const NAMES: [&str; 1] = ["ports"];
+
+static SUITE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../bench/suite");
+
+/// Runs the named benchmarks, or all.
+pub(crate) fn run(names: &[String], json: Option<&Path>, html: Option<&Path>) -> ExitCode {
+    let path = |file: Option<&Path>| file.map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut arguments = vec![path(json), path(html)];
+    if names.is_empty() {
+        arguments.extend(NAMES.map(str::to_owned));
+    } else {
+        arguments.extend_from_slice(names);
+    }
+    crate::files::with(&SUITE, |folder| crate::script::run(&folder.join("main.lua"), &arguments))
+}
