@@ -184,7 +184,12 @@ static int watch_calls(void) {
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   if (sigaction(SIGSYS, &action, NULL) != 0) return -1;
   gate = SYSCALL_DISPATCH_FILTER_ALLOW;
-  return prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &gate);
+  if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0L, 0L, &gate) != 0) return -1;
+  entered = 0;
+  gate = SYSCALL_DISPATCH_FILTER_BLOCK;
+  syscall(SYS_gettid);
+  gate = SYSCALL_DISPATCH_FILTER_ALLOW;
+  return entered == 1 ? 0 : -1;
 }
 #else
 #define CAN_COUNT 0
