@@ -11,6 +11,7 @@ use crate::crossing;
 use crate::guard;
 use crate::owner::{Owner, Receiver};
 use crate::port::Endpoint;
+use crate::report;
 use crate::request;
 use crate::stack::Stack;
 use crate::task::{self, Origin};
@@ -65,11 +66,18 @@ pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
 fn run_due(owner: &Owner, stack: Stack, now: Instant) -> u32 {
     let mut count = 0;
     while count < MESSAGES && !owner.stopping.get() {
+        if owner.timers.borrow_mut().next_due().is_none_or(|at| at > now) {
+            break;
+        }
+        // Before the timer is taken: if there is no memory for a thread, it stays due.
+        let thread = task::thread(owner, stack);
         let due = owner.timers.borrow_mut().take_due(now);
+        if !matches!(due, Some(Due::Call { .. })) {
+            owner.idle.borrow_mut().push(thread);
+        }
         match due {
             Some(Due::Resume { task }) => task::time_is_over(owner, stack, task),
             Some(Due::Call { function, interval, .. }) => {
-                let thread = task::thread(owner, stack);
                 thread.0.push_anchored(function);
                 if interval.is_none() {
                     stack.release(function);
@@ -108,13 +116,14 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         Receiver::Site(site) => return request::deliver(owner, stack, thread, &site, message.payload),
     };
     let Message { sequence, tag, payload, .. } = message;
+    let mut payload = Some(payload);
     let receiver = endpoint.receivers.borrow_mut().pop_front();
     if let Some(task) = receiver.and_then(|id| task::take(owner, id)) {
         owner.idle.borrow_mut().push(thread);
         listen_as_needed(owner, &endpoint);
         task::go_on(owner, stack, task, |stack| {
             stack.push_boolean(true);
-            push_payload(owner, stack, payload);
+            push_payload(owner, stack, payload.take());
             2
         });
         return;
@@ -127,22 +136,32 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         endpoint.busy.set(true);
         listen_as_needed(owner, &endpoint);
     }
-    thread.0.push_anchored(handler);
-    push_payload(owner, thread.0, payload);
-    thread.0.new_table(0, 2);
-    thread.0.push_count(sequence);
-    thread.0.set_field(-2, "sequence");
-    thread.0.push_integer(tag.into());
-    thread.0.set_field(-2, "tag");
+    let pushed = owner.protect(stack, 0, &mut |stack| {
+        stack.push_anchored(handler);
+        push_payload(owner, stack, payload.take());
+        stack.new_table(0, 2);
+        stack.push_count(sequence);
+        stack.set_field(-2, "sequence");
+        stack.push_integer(tag.into());
+        stack.set_field(-2, "tag");
+        3
+    });
+    if pushed.is_err() {
+        owner.idle.borrow_mut().push(thread);
+        report::not_delivered(owner, stack, endpoint.name.as_deref());
+        return handler_ended(owner, &endpoint);
+    }
+    stack.move_to(thread.0, 3);
     task::start(owner, stack, thread, 2, Origin::Port(endpoint));
 }
 
 /// Pushes the value that the payload carries.
-pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Payload) {
+pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Option<Payload>) {
     owner.in_hand.with(|place| {
-        match place.insert(payload) {
-            Payload::Bytes { encoding: Encoding::Raw, bytes } => stack.push_bytes(bytes),
-            Payload::Bytes { bytes, .. } => crossing::read(owner, stack, bytes),
+        *place = payload;
+        match place {
+            Some(Payload::Bytes { encoding: Encoding::Raw, bytes }) => stack.push_bytes(bytes),
+            Some(Payload::Bytes { bytes, .. }) => crossing::read(owner, stack, bytes),
             _ => stack.push_nil(),
         }
         *place = None;

@@ -167,7 +167,7 @@ unsafe extern "C-unwind" fn traceback(state: *mut lua_State) -> c_int {
     // SAFETY: Lua calls this with its own state.
     let stack = unsafe { Stack::new(state) };
     let message = report::describe(stack, 1);
-    let text = report::traceback(stack, stack, &message);
+    let text = report::traceback(stack, stack, &report::first_line(&message));
     drop(message);
     stack.push_str(&text);
     1

@@ -16,6 +16,10 @@ pub(crate) enum Outcome {
     Values(c_int),
     /// Suspend the coroutine; the results come when it is resumed.
     Yield,
+    /// A failure of the world: nil, the message, and its name if it has one.
+    Failed(String, Option<&'static str>),
+    /// The error value is on top.
+    Raise,
 }
 
 /// The caller's mistake, raised with the caller's line: `error(message, 2)`.
@@ -61,22 +65,33 @@ pub(crate) unsafe fn enter(state: *mut lua_State, function: Function) -> c_int {
         Ok(Outcome::Values(count)) => return count,
         // SAFETY: `yields` was checked by the function: this coroutine is one of ours, and nothing is on this frame.
         Ok(Outcome::Yield) => return unsafe { lua::lua_yield(state, 0) },
-        Err(Failure(message)) => {
-            stack.where_called();
-            stack.push_str(&message);
-            drop(message);
-            // SAFETY: the two strings are on the stack.
-            unsafe { lua::lua_concat(state, 2) };
-        }
+        Ok(Outcome::Failed(message, name)) => return push_failed(owner, stack, message, name),
+        Ok(Outcome::Raise) => {}
+        Err(Failure(message)) => push_error(owner, stack, message),
     }
     // SAFETY: the error value is on top, and this frame owns nothing any more.
     unsafe { lua::lua_error(state) }
 }
 
-/// Pushes the three results of a failure of the world.
-pub(crate) fn fail(stack: Stack, message: &str, name: &str) -> Outcome {
+fn push_failed(owner: &Owner, stack: Stack, message: String, name: Option<&'static str>) -> c_int {
     stack.push_nil();
-    stack.push_str(message);
+    owner.push_text(stack, message);
+    let Some(name) = name else { return 2 };
     stack.push_str(name);
-    Outcome::Values(3)
+    3
+}
+
+fn push_error(owner: &Owner, stack: Stack, message: String) {
+    owner.texts.with(|place| {
+        *place = message;
+        stack.where_called();
+        stack.push_str(place);
+    });
+    // SAFETY: the two strings are on the stack.
+    unsafe { lua::lua_concat(stack.state(), 2) };
+}
+
+/// The three results of a failure of the world.
+pub(crate) fn fail(_: Stack, message: &str, name: &'static str) -> Outcome {
+    Outcome::Failed(message.to_owned(), Some(name))
 }

@@ -67,6 +67,8 @@ impl Object for Server {
 /// `moonport.http(options)`.
 pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
     const FUNCTION: &str = "moonport.http";
+    stack.set_top(1);
+    let place = object::reserve(owner, stack);
     let mut config = Config::default();
     let (mut queue, mut debug, mut token) = (1024, false, true);
     options::read(stack, 1, FUNCTION, |key, value| {
@@ -116,7 +118,7 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         key: Cell::new(None),
         deadline: Cell::new(None),
     });
-    object::push(owner, stack, Server(site));
+    place.fill(Server(site));
     stack.new_table(0, 0);
     stack.set_user_value(-2);
     Ok(Outcome::Values(1))
@@ -254,9 +256,12 @@ fn start(owner: &Owner, stack: Stack) -> Result {
     let site = site(stack, "server:start")?;
     let url = site.running.borrow().as_ref().map(|running| running.url().to_owned());
     if let Some(url) = url {
-        stack.push_str(&url);
+        owner.push_text(stack, url);
         return Ok(Outcome::Values(1));
     }
+    // Before anything is opened: this may raise.
+    stack.copy(1);
+    let object = stack.anchor();
     let settings = PortOptions { capacity: site.queue, capacity_bytes: usize::MAX, ..PortOptions::default() };
     let opened = owner.mailbox(|mailbox| {
         let key = mailbox.open(settings).ok()?;
@@ -264,23 +269,25 @@ fn start(owner: &Owner, stack: Stack) -> Result {
         mailbox.sender(key).map(|sender| (key, sender))
     });
     let Some((key, sender)) = opened.flatten() else {
+        stack.release(object);
         return Ok(fail(stack, "server:start: this Lua state is closing", "closed"));
     };
     let routes = site.routes.borrow().clone();
     match Running::start(site.config.clone(), routes, sender) {
         Ok(running) => {
-            stack.push_str(running.url());
+            let url = running.url().to_owned();
             *site.running.borrow_mut() = Some(running);
             site.key.set(Some(key));
             site.deadline.set(None);
             site.finished.replace(Arc::default());
-            stack.copy(1);
-            site.object.set(Some(stack.anchor()));
+            site.object.set(Some(object));
             owner.set_receiver(key, Some(Receiver::Site(Rc::clone(site))));
             owner.sites.borrow_mut().push(Rc::clone(site));
+            owner.push_text(stack, url);
             Ok(Outcome::Values(1))
         }
         Err(error) => {
+            stack.release(object);
             owner.mailbox(|mailbox| mailbox.close(key));
             Ok(fail(stack, &format!("server:start: {error}"), error.name()))
         }
@@ -299,7 +306,7 @@ fn link(owner: &Owner, stack: Stack) -> Result {
     // Nothing stays borrowed while Lua is entered: a finaliser may stop the server.
     let link = site.running.borrow().as_ref().map(|running| running.link(path));
     match link {
-        Some(Ok(link)) => stack.push_str(&link),
+        Some(Ok(link)) => owner.push_text(stack, link),
         Some(Err(error)) => return Ok(fail(stack, &format!("server:link: {error}"), "unsupported")),
         None => return Ok(fail(stack, "server:link: the server does not run", "closed")),
     }

@@ -20,10 +20,7 @@ pub(crate) fn encode(owner: &Owner, stack: Stack) -> Result {
         }
         Err(refused) => Some(refused),
     });
-    let Some(refused) = refused else { return Ok(Outcome::Values(1)) };
-    stack.push_nil();
-    stack.push_str(&refused.to_string());
-    Ok(Outcome::Values(2))
+    Ok(refused.map_or(Outcome::Values(1), |refused| Outcome::Failed(refused.to_string(), None)))
 }
 
 /// `moonport.json.decode(text)`.
@@ -31,12 +28,10 @@ pub(crate) fn decode(owner: &Owner, stack: Stack) -> Result {
     let Some(text) = stack.bytes(1) else {
         return Err(format!("moonport.json.decode: expected a string, got {}", stack.type_name(1)).into());
     };
-    if let Err(error) = value::push_json(owner, stack, text, DEPTH) {
-        stack.push_nil();
-        stack.push_str(&format!("malformed JSON: {error}"));
-        return Ok(Outcome::Values(2));
-    }
-    Ok(Outcome::Values(1))
+    Ok(match value::push_json(owner, stack, text, DEPTH) {
+        Ok(()) => Outcome::Values(1),
+        Err(error) => Outcome::Failed(format!("malformed JSON: {error}"), None),
+    })
 }
 
 /// `moonport.array(t)`.

@@ -18,6 +18,7 @@ compile_error!("choose the Lua flavour by a feature: luajit, lua51, lua52, lua53
 mod function;
 mod object;
 mod options;
+mod protect;
 mod scratch;
 mod stack;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Rust values as Lua objects: a userdata that holds a `T`, a class with methods, and a checked way back.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 
 use mlua_sys as lua;
 use mlua_sys::lua_State;
@@ -47,22 +47,31 @@ fn push_class<T: Object>(owner: &Owner, stack: Stack) {
     stack.raw_set(lua::LUA_REGISTRYINDEX);
 }
 
-/// Pushes an object. The class is made before the value moves, so that a failure to make it loses nothing.
-pub(crate) fn push<T: Object>(owner: &Owner, stack: Stack, value: T) {
-    let place: *mut T = reserve::<T>(owner, stack).cast();
-    // SAFETY: Lua aligns userdata for every fundamental type, and the place is as large as a T.
-    unsafe { place.write(value) };
-    stack.push_str(T::NAME);
-    stack.raw_get(lua::LUA_REGISTRYINDEX);
-    stack.set_metatable(-2);
+/// Room for a `T` on a stack, below its class: until it is filled, nothing is dropped.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<T> {
+    stack: Stack,
+    index: c_int,
+    at: *mut T,
 }
 
-/// Pushes room for a `T` without its class: until [`push`] sets it, nothing is dropped.
-fn reserve<T: Object>(owner: &Owner, stack: Stack) -> *mut c_void {
+/// Pushes room for an object. This may raise, so call it before there is a value.
+pub(crate) fn reserve<T: Object>(owner: &Owner, stack: Stack) -> Place<T> {
     const { assert!(align_of::<T>() <= 8) };
     push_class::<T>(owner, stack);
-    stack.pop(1);
-    stack.new_userdata(size_of::<T>())
+    let at = stack.new_userdata(size_of::<T>()).cast();
+    stack.insert(-2);
+    Place { stack, index: stack.top() - 1, at }
+}
+
+impl<T: Object> Place<T> {
+    /// Makes it an object, which is on top of the stack then; what was above it is gone. Raises nothing.
+    pub(crate) fn fill(self, value: T) {
+        // SAFETY: Lua aligns userdata for every fundamental type, and the place is as large as a T.
+        unsafe { self.at.write(value) };
+        self.stack.set_top(self.index + 1);
+        self.stack.set_metatable(self.index);
+    }
 }
 
 unsafe extern "C-unwind" fn collect<T: Object>(state: *mut lua_State) -> c_int {

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +18,7 @@ use moonport_core::{Mailbox, Payload, PortKey};
 use crate::host::Descriptor;
 use crate::http::Site;
 use crate::port::Endpoint;
+use crate::protect;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
 use crate::task::{Task, Wait};
@@ -57,6 +58,11 @@ pub(crate) struct Owner {
     pub(crate) in_hand: Scratch<Option<Payload>>,
     /// Buffers for encoding and decoding.
     pub(crate) scratch: Scratch<Vec<u8>>,
+    /// Texts that are being shown to Lua.
+    pub(crate) texts: Scratch<String>,
+    /// The function behind `Owner::protect`, and what it is to run next.
+    pub(crate) runner: Anchor,
+    pub(crate) protected: Cell<*mut c_void>,
     pub(crate) descriptor: RefCell<Option<Descriptor>>,
     /// Set from any thread: the process was asked to end.
     pub(crate) interrupted: Arc<AtomicBool>,
@@ -74,24 +80,42 @@ impl Owner {
         stack.push_pointer((&raw const KEY).cast_mut().cast());
         if stack.raw_get(lua::LUA_REGISTRYINDEX) != lua::LUA_TUSERDATA {
             stack.pop(1);
-            let mailbox = Mailbox::new()?;
-            let place: *mut Self = stack.new_userdata(size_of::<Self>()).cast();
-            // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
-            unsafe { place.write(Self::new(mailbox)) };
-            stack.new_table(0, 1);
-            stack.push_closure(collect, 0);
-            stack.set_field(-2, "__gc");
-            stack.set_metatable(-2);
-            stack.push_pointer((&raw const KEY).cast_mut().cast());
-            stack.copy(-2);
-            stack.raw_set(lua::LUA_REGISTRYINDEX);
+            Self::make(stack)?;
         }
         let owner: *const Self = stack.userdata(-1).cast_const().cast();
         // SAFETY: only this function puts a userdata there, and the registry holds it as long as the state lives.
         Ok(unsafe { &*owner })
     }
 
-    fn new(mailbox: Mailbox) -> Self {
+    /// Pushes a new owner. Whatever may raise comes before the mailbox is there, the registry's place for it too.
+    fn make(stack: Stack) -> Result<(), std::io::Error> {
+        let register = |value: c_int| {
+            stack.push_pointer((&raw const KEY).cast_mut().cast());
+            stack.copy(value);
+            stack.raw_set(lua::LUA_REGISTRYINDEX);
+        };
+        let place: *mut Self = stack.new_userdata(size_of::<Self>()).cast();
+        let userdata = stack.top();
+        stack.new_table(0, 1);
+        stack.push_closure(collect, 0);
+        stack.set_field(-2, "__gc");
+        stack.push_boolean(false);
+        register(stack.top());
+        stack.pop(1);
+        stack.prepare_anchors();
+        let runner = protect::anchor_runner(stack, place);
+        let mailbox = Mailbox::new().inspect_err(|_| {
+            stack.release(runner);
+            stack.set_top(userdata - 1);
+        })?;
+        // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
+        unsafe { place.write(Self::new(mailbox, runner)) };
+        stack.set_metatable(userdata);
+        register(userdata);
+        Ok(())
+    }
+
+    fn new(mailbox: Mailbox, runner: Anchor) -> Self {
         Self {
             thread: std::thread::current().id(),
             mailbox: RefCell::new(Some(mailbox)),
@@ -110,6 +134,9 @@ impl Owner {
             on_error: Cell::new(None),
             in_hand: Scratch::default(),
             scratch: Scratch::default(),
+            texts: Scratch::default(),
+            runner,
+            protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
             interrupted: Arc::default(),
             objects: Cell::new(0),

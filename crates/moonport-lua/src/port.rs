@@ -67,6 +67,9 @@ impl Object for Port {
 
 /// `moonport.port(options)`.
 pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
+    stack.set_top(1);
+    let place = object::reserve(owner, stack);
+    let created = stack.caller();
     let mut settings = PortOptions::default();
     let (mut serial, mut referenced) = (false, true);
     options::read(stack, 1, "moonport.port", |key, value| {
@@ -101,7 +104,7 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         key,
         name,
         serial,
-        created: stack.caller(),
+        created,
         serial_number: owner.count_object(),
         referenced: Cell::new(referenced),
         handler: Cell::new(None),
@@ -109,7 +112,7 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         receivers: RefCell::default(),
     };
     owner.set_receiver(key, Some(Receiver::Port(endpoint.into())));
-    object::push(owner, stack, Port { key, sender });
+    place.fill(Port { key, sender });
     Ok(Outcome::Values(1))
 }
 
@@ -120,12 +123,19 @@ fn on(owner: &Owner, stack: Stack) -> Result {
     if stack.kind(2) != lua::LUA_TFUNCTION && stack.kind(2) != lua::LUA_TNIL {
         return Err(format!("port:on: expected a function or nil, got {}", stack.type_name(2)).into());
     }
-    let Some(endpoint) = owner.endpoint(port.key) else { return Err(format!("port:on: {CLOSED}").into()) };
-    endpoint.forget(stack);
-    if stack.kind(2) == lua::LUA_TFUNCTION {
+    // Before anything changes: this may raise.
+    let handler = (stack.kind(2) == lua::LUA_TFUNCTION).then(|| {
         stack.copy(2);
-        endpoint.handler.set(Some(stack.anchor()));
-    }
+        stack.anchor()
+    });
+    let Some(endpoint) = owner.endpoint(port.key) else {
+        if let Some(handler) = handler {
+            stack.release(handler);
+        }
+        return Err(format!("port:on: {CLOSED}").into());
+    };
+    endpoint.forget(stack);
+    endpoint.handler.set(handler);
     dispatch::listen_as_needed(owner, &endpoint);
     stack.set_top(1);
     Ok(Outcome::Values(1))
@@ -166,7 +176,7 @@ fn receive(owner: &Owner, stack: Stack) -> Result {
 
 fn received(owner: &Owner, stack: Stack, payload: Payload) -> Outcome {
     stack.push_boolean(true);
-    dispatch::push_payload(owner, stack, payload);
+    dispatch::push_payload(owner, stack, Some(payload));
     Outcome::Values(2)
 }
 

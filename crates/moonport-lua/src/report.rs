@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What went wrong, told to the program (`moonport.on_error`) or to stderr, and what is open (`moonport.report`).
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_int};
 use std::io::Write;
 
 use mlua_sys as lua;
@@ -31,12 +31,12 @@ pub(crate) fn on_error(owner: &Owner, stack: Stack) -> Result {
     if stack.kind(1) != lua::LUA_TFUNCTION && stack.kind(1) > lua::LUA_TNIL {
         return Err(format!("moonport.on_error: expected a function or nil, got {}", stack.type_name(1)).into());
     }
-    if let Some(anchor) = owner.on_error.take() {
-        stack.release(anchor);
-    }
-    if stack.kind(1) == lua::LUA_TFUNCTION {
+    let handler = (stack.kind(1) == lua::LUA_TFUNCTION).then(|| {
         stack.copy(1);
-        owner.on_error.set(Some(stack.anchor()));
+        stack.anchor()
+    });
+    if let Some(before) = owner.on_error.replace(handler) {
+        stack.release(before);
     }
     Ok(Outcome::Values(0))
 }
@@ -44,9 +44,23 @@ pub(crate) fn on_error(owner: &Owner, stack: Stack) -> Result {
 /// The handler on `thread` raised the error on top of its stack: tells it with a traceback of that thread.
 pub(crate) fn handler_failed(owner: &Owner, stack: Stack, thread: Stack, name: Option<&str>) -> String {
     let message = describe(thread, -1);
-    let traceback = traceback(stack, thread, &message);
+    let first_line = first_line(&message);
+    let mut traced = None;
+    let pushed = owner.protect(stack, 0, &mut |stack| {
+        traced = Some(traceback(stack, thread, &first_line));
+        0
+    });
+    stack.pop(c_int::from(pushed.is_err()));
+    let traceback = traced.unwrap_or_else(|| message.clone());
     tell(owner, stack, Kind::Handler, name, &message, Some(&traceback));
     traceback
+}
+
+/// A message of the port `name` could not be shown to its handler; the error is on top of the stack, and is popped.
+pub(crate) fn not_delivered(owner: &Owner, stack: Stack, name: Option<&str>) {
+    let message = format!("a message is lost: {}", describe(stack, -1));
+    stack.pop(1);
+    tell(owner, stack, Kind::Handler, name, &message, None);
 }
 
 /// An error value in words, without calling anything of its own.
@@ -60,19 +74,23 @@ pub(crate) fn describe(stack: Stack, index: i32) -> String {
     format!("(error object is a {} value)", stack.type_name(index))
 }
 
-/// The message, and where each function of `thread` stood.
-pub(crate) fn traceback(stack: Stack, thread: Stack, message: &str) -> String {
-    let message = CString::new(message.replace('\0', "\\0")).unwrap_or_default();
+/// A message as a traceback begins with it.
+pub(crate) fn first_line(message: &str) -> CString {
+    CString::new(message.replace('\0', "\\0")).unwrap_or_default()
+}
+
+/// The message, and where each function of `thread` stood. May raise.
+pub(crate) fn traceback(stack: Stack, thread: Stack, message: &CStr) -> String {
     if !stack.reserve(16) {
         return message.to_string_lossy().into_owned();
     }
-    stack.push_traceback(thread, &message);
+    stack.push_traceback(thread, message);
     let text = describe(stack, -1);
     stack.pop(1);
     text
 }
 
-/// Calls on_error's handler, or writes to stderr. Never raises anything but what memory's end raises.
+/// Calls on_error's handler, or writes to stderr. Raises nothing.
 pub(crate) fn tell(
     owner: &Owner,
     stack: Stack,
@@ -84,20 +102,24 @@ pub(crate) fn tell(
     let Some(handler) = owner.on_error.get().filter(|_| stack.reserve(8)) else {
         return print(name, traceback.unwrap_or(message));
     };
-    stack.push_anchored(handler);
-    stack.push_str(message);
-    stack.new_table(0, 3);
-    stack.push_str(kind.name());
-    stack.set_field(-2, "kind");
-    if let Some(name) = name {
-        stack.push_str(name);
-        stack.set_field(-2, "name");
-    }
-    if let Some(traceback) = traceback {
-        stack.push_str(traceback);
-        stack.set_field(-2, "traceback");
-    }
-    if stack.call_protected(2, 0) != lua::LUA_OK {
+    let told = owner.protect(stack, 0, &mut |stack| {
+        stack.push_anchored(handler);
+        stack.push_str(message);
+        stack.new_table(0, 3);
+        stack.push_str(kind.name());
+        stack.set_field(-2, "kind");
+        if let Some(name) = name {
+            stack.push_str(name);
+            stack.set_field(-2, "name");
+        }
+        if let Some(traceback) = traceback {
+            stack.push_str(traceback);
+            stack.set_field(-2, "traceback");
+        }
+        stack.call(2, 0);
+        0
+    });
+    if told.is_err() {
         print(name, traceback.unwrap_or(message));
         print(Some("the handler of moonport.on_error"), &describe(stack, -1));
         stack.pop(1);
@@ -128,23 +150,26 @@ pub(crate) fn report(owner: &Owner, stack: Stack) -> Result {
         open.push((u64::MAX, "timer", None, created.to_owned(), None));
     }
     open.sort_by_key(|entry| entry.0);
-    stack.new_table(0, 0);
-    for (at, (_, kind, name, created, key)) in open.iter().enumerate() {
-        stack.new_table(0, 4);
-        stack.push_str(kind);
-        stack.set_field(-2, "kind");
-        if let Some(name) = name {
-            stack.push_str(name);
-            stack.set_field(-2, "name");
+    let pushed = owner.protect(stack, 0, &mut |stack| {
+        stack.new_table(0, 0);
+        for (at, (_, kind, name, created, key)) in open.iter().enumerate() {
+            stack.new_table(0, 4);
+            stack.push_str(kind);
+            stack.set_field(-2, "kind");
+            if let Some(name) = name {
+                stack.push_str(name);
+                stack.set_field(-2, "name");
+            }
+            stack.push_str(created);
+            stack.set_field(-2, "created");
+            match key.and_then(|key| owner.mailbox(|mailbox| mailbox.stats(key)).flatten()) {
+                Some(stats) => port::push_stats(stack, &stats),
+                None => stack.new_table(0, 0),
+            }
+            stack.set_field(-2, "stats");
+            stack.raw_set_at(-2, lua::lua_Integer::try_from(at + 1).unwrap_or(lua::lua_Integer::MAX));
         }
-        stack.push_str(created);
-        stack.set_field(-2, "created");
-        match key.and_then(|key| owner.mailbox(|mailbox| mailbox.stats(key)).flatten()) {
-            Some(stats) => port::push_stats(stack, &stats),
-            None => stack.new_table(0, 0),
-        }
-        stack.set_field(-2, "stats");
-        stack.raw_set_at(-2, lua::lua_Integer::try_from(at + 1).unwrap_or(lua::lua_Integer::MAX));
-    }
-    Ok(Outcome::Values(1))
+        1
+    });
+    Ok(if pushed.is_ok() { Outcome::Values(1) } else { Outcome::Raise })
 }

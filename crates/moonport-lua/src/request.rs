@@ -59,8 +59,9 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
         owner.idle.borrow_mut().push(thread);
         return;
     };
-    let Some(name) = site.push_handler(thread.0, received.route) else {
-        thread.0.set_top(0);
+    let top = stack.top();
+    let Some(name) = site.push_handler(stack, received.route) else {
+        stack.set_top(top);
         owner.idle.borrow_mut().push(thread);
         return;
     };
@@ -80,12 +81,24 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
         reply: RefCell::new(Some(reply)),
         deferred: Cell::new(false),
     });
-    object::push(owner, thread.0, Request(Rc::clone(&exchange)));
-    thread.0.new_table(0, 4);
-    thread.0.set_user_value(-2);
-    if size > LARGE {
-        stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
+    let pushed = owner.protect(stack, 0, &mut |stack| {
+        let place = object::reserve(owner, stack);
+        stack.new_table(0, 4);
+        stack.set_user_value(-3);
+        if size > LARGE {
+            stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
+        }
+        place.fill(Request(Rc::clone(&exchange)));
+        1
+    });
+    if pushed.is_err() {
+        owner.idle.borrow_mut().push(thread);
+        report::not_delivered(owner, stack, Some(&exchange.name));
+        stack.set_top(top);
+        exchange.send(exchange.error("the handler could not be started"));
+        return;
     }
+    stack.move_to(thread.0, 2);
     task::start(owner, stack, thread, 1, Origin::Request(exchange));
 }
 
@@ -116,7 +129,7 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "body" => stack.push_bytes(&exchange.body),
         "params" => push_pairs(stack, &exchange.params),
         "query" => push_pairs(stack, &exchange.query),
-        "headers" => push_headers(stack, &exchange.headers),
+        "headers" => push_headers(owner, stack, &exchange.headers),
         "data" if exchange.content == Some(Content::Json) => {
             // The server's thread has checked these bytes.
             value::push_json(owner, stack, &exchange.body, usize::MAX)
@@ -170,7 +183,7 @@ fn push_pairs(stack: Stack, pairs: &[(String, String)]) {
 }
 
 /// Lower-case names to values; repeated ones joined with ", " (RFC 9110 section 5.3), cookies with "; " (RFC 6265).
-fn push_headers(stack: Stack, headers: &HeaderMap) {
+fn push_headers(owner: &Owner, stack: Stack, headers: &HeaderMap) {
     stack.new_table(0, i32::try_from(headers.keys_len()).unwrap_or(0));
     for name in headers.keys() {
         let mut values = headers.get_all(name).iter();
@@ -179,12 +192,14 @@ fn push_headers(stack: Stack, headers: &HeaderMap) {
             None => stack.push_bytes(first.as_bytes()),
             Some(second) => {
                 let separator: &[u8] = if name.as_str() == "cookie" { b"; " } else { b", " };
-                let mut joined = [first.as_bytes(), second.as_bytes()].join(separator);
-                for value in values {
-                    joined.extend_from_slice(separator);
-                    joined.extend_from_slice(value.as_bytes());
-                }
-                stack.push_bytes(&joined);
+                owner.scratch.with_buffer(|joined| {
+                    joined.extend_from_slice(first.as_bytes());
+                    for value in std::iter::once(second).chain(values) {
+                        joined.extend_from_slice(separator);
+                        joined.extend_from_slice(value.as_bytes());
+                    }
+                    stack.push_bytes(joined);
+                });
             }
         }
         stack.set_field(-2, name.as_str());
@@ -237,9 +252,18 @@ impl Exchange {
             Ended::Failed(traceback) => self.error(traceback),
             Ended::Returned(..) if self.deferred.get() => return,
             Ended::Returned(thread, results) => {
-                let first = thread.top() - results + 1;
-                thread.set_top(if results == 0 { first } else { thread.top() });
-                match response::from_lua(owner, thread, first) {
+                thread.set_top(thread.top() - results + 1);
+                thread.move_to(stack, 1);
+                let mut response = Err(String::new());
+                let made = owner.protect(stack, 1, &mut |stack| {
+                    response = response::from_lua(owner, stack, 1);
+                    0
+                });
+                if made.is_err() {
+                    response = Err(report::describe(stack, -1));
+                    stack.pop(1);
+                }
+                match response {
                     Ok(response) => response,
                     Err(refused) => {
                         let message = format!("the handler's answer: {refused}");

@@ -11,6 +11,7 @@ use crate::function::{Failure, Outcome, Result};
 use crate::object::{self, Object};
 use crate::options;
 use crate::owner::Owner;
+use crate::report;
 use crate::stack::Stack;
 use crate::value;
 
@@ -81,6 +82,7 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
     if stack.kind(1) != lua::LUA_TTABLE {
         return Err(format!("{FUNCTION}: expected a table, got {}", stack.type_name(1)).into());
     }
+    let place = object::reserve(owner, stack);
     let mut status = None;
     let mut headers = Vec::new();
     let mut body: Option<(&str, Body, Option<&'static str>)> = None;
@@ -104,8 +106,17 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
                 ("body", Body::Bytes(Bytes::copy_from_slice(bytes)), Some(text_type(bytes)))
             }
             "json" => {
-                let bytes =
-                    to_json(owner, stack, stack.top()).map_err(|refused| format!("{FUNCTION}: json: {refused}"))?;
+                // The value below stays where options::read looks for it.
+                stack.copy(-1);
+                let mut bytes = Err(String::new());
+                let made = owner.protect(stack, 1, &mut |stack| {
+                    bytes = to_json(owner, stack, 1);
+                    0
+                });
+                if made.is_err() {
+                    bytes = Err(report::describe(stack, -1));
+                }
+                let bytes = bytes.map_err(|refused| format!("{FUNCTION}: json: {refused}"))?;
                 ("json", Body::Bytes(bytes), Some(JSON))
             }
             "file" => ("file", Body::File(value.path()?), None),
@@ -128,7 +139,7 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
     }
     let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
     let status = status.unwrap_or(if empty { 204 } else { 200 });
-    object::push(owner, stack, Answer(Cell::new(Some(Response { status, headers, body }))));
+    place.fill(Answer(Cell::new(Some(Response { status, headers, body }))));
     Ok(Outcome::Values(1))
 }
 

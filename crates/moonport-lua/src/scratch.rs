@@ -4,7 +4,8 @@
 use std::cell::{Cell, UnsafeCell};
 
 /// Values that are lent while Lua is entered, one for each nesting of such calls: a finaliser of the collector may start
-/// another one. An error that is raised meanwhile (memory has run out) leaves its value here, unused until the end.
+/// another one. An error that is raised meanwhile (memory has run out) leaves its value here, until the protected call
+/// that caught it takes it back.
 pub(crate) struct Scratch<T> {
     /// Boxed, since a lent value must not move while another is added.
     values: UnsafeCell<Vec<Box<T>>>,
@@ -32,6 +33,21 @@ impl<T: Default> Scratch<T> {
         let result = run(unsafe { &mut *value });
         self.depth.set(depth);
         result
+    }
+
+    pub(crate) fn lent(&self) -> usize {
+        self.depth.get()
+    }
+
+    /// What was lent above `depth` comes back: an error passed by the calls that used it.
+    pub(crate) fn take_back(&self, depth: usize) {
+        if self.depth.get() <= depth {
+            return;
+        }
+        self.depth.set(depth);
+        // SAFETY: nobody uses these values any more, and one thread owns the state.
+        let values = unsafe { &mut *self.values.get() };
+        values.truncate(depth);
     }
 }
 

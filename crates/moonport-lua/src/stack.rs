@@ -7,9 +7,13 @@ use std::ffi::{CStr, c_int, c_void};
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 
-/// The registry slot of a Lua value that Rust holds on to.
+/// The slot of a Lua value that Rust holds on to, in a table of ours: up to Lua 5.3, and in LuaJIT, the registry may lose
+/// numbered slots if memory runs out while it grows. A table that only has such slots does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor(c_int);
+
+/// Its address is the key of the table of anchors in the registry.
+static ANCHORS: u8 = 0;
 
 /// One Lua stack: that of a running C function or of a private thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +75,6 @@ impl Stack {
     api!(global(self, name: &CStr) = { lua::lua_getglobal(self.0, name.as_ptr()); });
     api!(where_called(self) = lua::luaL_where(self.0, 1));
     api!(
-        /// Room for `count` more values; `false` if the stack cannot grow so far.
-        reserve(self, count: c_int) -> bool = lua::lua_checkstack(self.0, count) != 0
-    );
-    api!(
         /// Moves the topmost values to another stack of the same Lua state.
         move_to(self, other: Self, count: c_int) = lua::lua_xmove(self.0, other.0, count)
     );
@@ -88,12 +88,6 @@ impl Stack {
     );
     api!(call(self, arguments: c_int, results: c_int) = lua::lua_call(self.0, arguments, results));
     api!(gc_step(self, kilobytes: c_int) = { lua::lua_gc(self.0, lua::LUA_GCSTEP, kilobytes); });
-    api!(push_anchored(self, anchor: Anchor) = { lua::lua_rawgeti(self.0, lua::LUA_REGISTRYINDEX, anchor.0 as _); });
-    api!(
-        /// Pops a value into the registry.
-        anchor(self) -> Anchor = Anchor(lua::luaL_ref(self.0, lua::LUA_REGISTRYINDEX))
-    );
-    api!(release(self, anchor: Anchor) = lua::luaL_unref(self.0, lua::LUA_REGISTRYINDEX, anchor.0));
     api!(
         /// Starts or resumes the coroutine whose stack this is; the results are on top of it.
         resume(self, from: Self, arguments: c_int) -> (c_int, c_int) = {
@@ -106,6 +100,78 @@ impl Stack {
         /// Pushes a traceback of `of`, after the message.
         push_traceback(self, of: Self, message: &CStr) = lua::luaL_traceback(self.0, of.0, message.as_ptr(), 0)
     );
+
+    /// Room for `count` more values; `false` if the stack cannot grow so far. Raises nothing.
+    pub(crate) fn reserve(self, count: c_int) -> bool {
+        // Lua 5.1 raises if memory runs out; once the stack has grown, it does not.
+        #[cfg(feature = "lua51")]
+        if !self.grow(count) {
+            return false;
+        }
+        // SAFETY: as for the functions above.
+        unsafe { lua::lua_checkstack(self.0, count) != 0 }
+    }
+
+    #[cfg(feature = "lua51")]
+    fn grow(self, mut count: c_int) -> bool {
+        unsafe extern "C-unwind" fn grow(state: *mut lua_State) -> c_int {
+            // SAFETY: the only argument is the pointer that was given.
+            let count: *const c_int = unsafe { lua::lua_touserdata(state, 1) }.cast_const().cast();
+            // SAFETY: the count lives through the call.
+            let count = unsafe { *count };
+            // SAFETY: the state is the running one.
+            unsafe { lua::lua_checkstack(state, count) }
+        }
+        // SAFETY: a protected call on this stack; the count lives through it.
+        let status = unsafe { lua::lua_cpcall(self.0, grow, (&raw mut count).cast()) };
+        if status != lua::LUA_OK {
+            self.pop(1);
+        }
+        status == lua::LUA_OK
+    }
+
+    /// Makes the table of anchors. After this, a release raises nothing.
+    pub(crate) fn prepare_anchors(self) {
+        self.push_pointer((&raw const ANCHORS).cast_mut().cast());
+        self.new_table(64, 1);
+        self.raw_set(lua::LUA_REGISTRYINDEX);
+        self.push_boolean(true);
+        let anchor = self.anchor();
+        self.release(anchor);
+    }
+
+    /// Pushes the table of anchors.
+    fn anchors(self) {
+        self.push_pointer((&raw const ANCHORS).cast_mut().cast());
+        self.raw_get(lua::LUA_REGISTRYINDEX);
+    }
+
+    /// Pops a value and holds on to it.
+    pub(crate) fn anchor(self) -> Anchor {
+        self.anchors();
+        self.insert(-2);
+        // SAFETY: the table lies below the value, which is popped.
+        let anchor = Anchor(unsafe { lua::luaL_ref(self.0, -2) });
+        self.pop(1);
+        anchor
+    }
+
+    /// Raises nothing.
+    pub(crate) fn push_anchored(self, anchor: Anchor) {
+        self.anchors();
+        // SAFETY: the table is on top.
+        unsafe { lua::lua_rawgeti(self.0, -1, anchor.0.into()) };
+        // SAFETY: the value takes the table's place.
+        unsafe { lua::lua_replace(self.0, -2) };
+    }
+
+    /// Raises nothing.
+    pub(crate) fn release(self, anchor: Anchor) {
+        self.anchors();
+        // SAFETY: the table is on top.
+        unsafe { lua::luaL_unref(self.0, -1, anchor.0) };
+        self.pop(1);
+    }
 
     pub(crate) fn push_bytes(self, bytes: &[u8]) {
         // SAFETY: the bytes live through the call; Lua copies them.
@@ -195,12 +261,23 @@ impl Stack {
         self.raw_get(index)
     }
 
-    /// `file:line` of the Lua code that called, or "?".
+    /// `file:line` of the Lua code that called, or "?". Raises nothing.
     pub(crate) fn caller(self) -> String {
-        self.where_called();
-        let text = self.text(-1).unwrap_or("").trim_end().trim_end_matches(':').to_owned();
-        self.pop(1);
-        if text.is_empty() { "?".to_owned() } else { text }
+        let mut activation = std::mem::MaybeUninit::<lua::lua_Debug>::zeroed();
+        // SAFETY: the record is only filled, and only used by Lua.
+        if unsafe { lua::lua_getstack(self.0, 1, activation.as_mut_ptr()) } == 0 {
+            return "?".to_owned();
+        }
+        // SAFETY: the record was just filled for level 1, which still runs.
+        unsafe { lua::lua_getinfo(self.0, c"Sl".as_ptr(), activation.as_mut_ptr()) };
+        // SAFETY: an all-zero record is valid, and Lua filled what "Sl" asks for.
+        let activation = unsafe { activation.assume_init() };
+        if activation.currentline <= 0 {
+            return "?".to_owned();
+        }
+        // SAFETY: Lua ends the source's name with a NUL.
+        let source = unsafe { CStr::from_ptr(activation.short_src.as_ptr()) };
+        format!("{}:{}", source.to_string_lossy(), activation.currentline)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::dispatch;
 use crate::function::{Outcome, Result};
 use crate::owner::Owner;
 use crate::port::Endpoint;
+use crate::protect::Raised;
 use crate::report;
 use crate::request::Exchange;
 use crate::stack::{Anchor, Stack};
@@ -71,7 +72,9 @@ fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
     owner.depth.set(owner.depth.get() + 1);
+    let lent = owner.lent();
     let (status, results) = task.stack.resume(stack, arguments);
+    owner.take_back(lent);
     owner.depth.set(owner.depth.get() - 1);
     owner.running.set(outer);
     let wait = owner.wait.replace(wait_before);
@@ -138,9 +141,15 @@ pub(crate) fn take(owner: &Owner, id: u64) -> Option<Task> {
     Some(task)
 }
 
-/// Goes on with a task; `push` leaves the results of its wait on its stack and says how many.
-pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, push: impl FnOnce(Stack) -> i32) {
-    let arguments = push(task.stack);
+/// Goes on with a task; `push` pushes the results of its wait and says how many. If that fails, the results are false
+/// and the error: a task never stays behind.
+pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, mut push: impl FnMut(Stack) -> i32) {
+    let arguments = owner.protect(stack, 0, &mut push).unwrap_or_else(|Raised| {
+        stack.push_boolean(false);
+        stack.insert(-2);
+        2
+    });
+    stack.move_to(task.stack, arguments);
     run(owner, stack, task, arguments);
 }
 

@@ -137,11 +137,13 @@ fn start(owner: &Owner, stack: Stack, function: &str, repeat: bool) -> Result {
         return Err(format!("{function}: the interval must be above 0").into());
     }
     let at = after_now(interval).ok_or_else(|| format!("{function}: that many seconds cannot be waited for"))?;
+    let place = object::reserve(owner, stack);
     stack.copy(2);
-    let due = Due::Call { function: stack.anchor(), interval: repeat.then_some(interval), created: stack.caller() };
+    let function = stack.anchor();
+    let due = Due::Call { function, interval: repeat.then_some(interval), created: stack.caller() };
     let timer = owner.timers.borrow_mut().add(at, due);
     owner.rearm();
-    object::push(owner, stack, Timer { timer });
+    place.fill(Timer { timer });
     Ok(Outcome::Values(1))
 }
 
