@@ -61,7 +61,7 @@ function spec.test(name, fn)
   end
 end
 
-local files = #arg > 0 and arg or { "port", "json", "loop" }
+local files = #arg > 0 and arg or { "port", "json", "loop", "flavour" }
 for _, file in ipairs(files) do
   assert(loadfile(folder .. file .. "_spec.lua"))(spec)
 end
