@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::message::{Encoding, Payload};
 use crate::port::{Overflow, SendError, Sender, Sent};
-use crate::queue::Draft;
 use crate::reply::{self, Answer, Answered, CallError, ReplyTo};
 
 impl Sender {
@@ -47,7 +46,7 @@ impl Sender {
             return Err(SendError::WouldDeadlock.into());
         }
         let (reply, answer) = reply::channel();
-        let draft = Draft { payload, tag, reply: Some(Box::new(ReplyTo::caller(reply, encoding))) };
+        let draft = self.draft(payload, tag, Some(Box::new(ReplyTo::caller(reply, encoding))));
         let sent = match self.key().slot.overflow() {
             Overflow::Block => self.offer_within(draft, timeout),
             _ => self.offer(draft),

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::reply::ReplyError;
 
@@ -12,6 +13,7 @@ use crate::reply::ReplyError;
 pub struct Lane {
     near: OwnedFd,
     far: OwnedFd,
+    ended: AtomicBool,
 }
 
 #[cfg(target_vendor = "apple")]
@@ -23,6 +25,11 @@ const KIND: libc::c_int = libc::SOCK_SEQPACKET;
 const QUIET: libc::c_int = 0;
 #[cfg(not(target_vendor = "apple"))]
 const QUIET: libc::c_int = libc::MSG_NOSIGNAL;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HUNG_UP: libc::c_short = libc::POLLRDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const HUNG_UP: libc::c_short = 0;
 
 impl Lane {
     /// A new pair. The near end never blocks; the far end does, as plain code expects.
@@ -42,7 +49,7 @@ impl Lane {
         set(&near, libc::F_SETFL, libc::O_NONBLOCK)?;
         set(&near, libc::F_SETFD, libc::FD_CLOEXEC)?;
         set(&far, libc::F_SETFD, libc::FD_CLOEXEC)?;
-        Ok(Self { near, far })
+        Ok(Self { near, far, ended: AtomicBool::new(false) })
     }
 
     /// The end for plain send(2) and recv(2).
@@ -57,6 +64,34 @@ impl Lane {
         self.near.as_raw_fd()
     }
 
+    /// The length of the next datagram, if one waits.
+    ///
+    /// # Errors
+    /// What recv(2) says.
+    pub fn peek(&self) -> io::Result<Option<usize>> {
+        let length = self.receive_into(&mut [], libc::MSG_PEEK)?;
+        if length == Some(0) && self.has_hung_up() {
+            self.ended.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(length)
+    }
+
+    /// Has the far end said that it will send no more (shutdown(2))? Told by [`Lane::peek`].
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// An empty datagram and the end look alike to recv(2).
+    fn has_hung_up(&self) -> bool {
+        const END: libc::c_short = libc::POLLHUP | HUNG_UP;
+        let mut entry = libc::pollfd { fd: self.near(), events: END, revents: 0 };
+        // SAFETY: the one entry lives through the call.
+        let count = unsafe { libc::poll(&raw mut entry, 1, 0) };
+        count > 0 && entry.revents & END != 0
+    }
+
     /// Takes the next datagram into `buffer`, which then has its length; `false` if none waits.
     ///
     /// Thread: the owner's. Blocks: never.
@@ -66,7 +101,7 @@ impl Lane {
     pub fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         buffer.clear();
         // Its length first: how large a datagram may be is the sender's to set.
-        let Some(length) = self.receive_into(&mut [], libc::MSG_PEEK)? else { return Ok(false) };
+        let Some(length) = self.peek()? else { return Ok(false) };
         buffer.try_reserve(length)?;
         buffer.resize(length, 0);
         self.receive_into(buffer, 0)?;
@@ -170,6 +205,19 @@ mod tests {
         assert_eq!(lane.shut(), 2);
         assert_eq!(send(lane.far(), b"late"), Err(libc::EPIPE));
         assert_eq!(lane.reply(b"late"), Err(ReplyError::Closed));
+    }
+
+    #[test]
+    fn an_empty_datagram_is_no_end_and_an_end_is_no_datagram() {
+        let lane = Lane::new().expect("a pair");
+        assert_eq!(send(lane.far(), b""), Ok(()));
+        let mut buffer = vec![1];
+        assert!(lane.receive(&mut buffer).expect("sent"));
+        assert!(buffer.is_empty() && !lane.has_ended());
+        // SAFETY: takes no pointers.
+        unsafe { libc::shutdown(lane.far(), libc::SHUT_WR) };
+        assert!(!lane.receive(&mut buffer).expect("an end"));
+        assert!(lane.has_ended());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::mem::ManuallyDrop;
 #[cfg(not(loom))]
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
@@ -39,11 +40,16 @@ pub struct Mailbox {
     batch: VecDeque<Entry>,
     aside: HashMap<PortKey, VecDeque<Entry>>,
     events: VecDeque<Event>,
-    /// Messages in the batch and aside whose senders wait for an answer.
-    callers: usize,
+    /// How many callers there had ever been when the owner last looked for them.
+    served: u64,
+    /// The batch is cleared of what cannot be delivered when it gets longer than this.
+    compact_at: usize,
     /// It stays on its thread, which has been noted down.
     _owner: std::marker::PhantomData<*const ()>,
 }
+
+/// Entries that are never worth looking through.
+const COMPACT: usize = 1024;
 
 impl Mailbox {
     /// An empty mailbox whose owner is the calling thread.
@@ -58,7 +64,8 @@ impl Mailbox {
             batch: VecDeque::new(),
             aside: HashMap::new(),
             events: VecDeque::new(),
-            callers: 0,
+            served: 0,
+            compact_at: COMPACT,
             _owner: std::marker::PhantomData,
         })
     }
@@ -134,12 +141,17 @@ impl Mailbox {
     }
 
     fn drain(&mut self) {
-        self.callers += self.queue.drain(&mut self.batch, &mut self.events);
+        self.queue.drain(&mut self.batch, &mut self.events);
+        if self.batch.len() > self.compact_at {
+            // While the owner waits for something else, tokens of discarded messages must not pile up.
+            self.queue.with(|inner| self.batch.retain(|entry| inner.is_live(entry)));
+            self.compact_at = COMPACT.max(2 * self.batch.len());
+        }
     }
 
     /// The next message of a port that is listened to. Never blocks.
     #[expect(clippy::should_implement_trait, reason = "more may come after None: this is no iterator")]
-    pub fn next(&mut self) -> Option<Message> {
+    pub fn next(&mut self) -> Option<Box<Message>> {
         if self.is_forked() {
             return None;
         }
@@ -152,13 +164,16 @@ impl Mailbox {
     }
 
     /// The message of an entry, unless a sender has discarded it meanwhile. It counts as delivered.
-    fn open_entry(&mut self, entry: Entry) -> Option<Message> {
+    fn open_entry(&mut self, entry: Entry) -> Option<Box<Message>> {
         let message = match entry {
             Entry::Message(message) => message,
-            Entry::Token { port, sequence } => self.queue.with(|inner| inner.redeem(port, sequence))?,
+            Entry::Token { port, sequence } => return self.queue.with(|inner| inner.redeem(port, sequence)),
+            Entry::Signal { port, sequence } => return self.queue.with(|inner| inner.redeem_signal(port, sequence)),
         };
-        self.callers -= usize::from(message.reply.is_some() && self.callers > 0);
         let port = message.port;
+        if message.is_awaited() {
+            self.queue.with(|inner| inner.remove_caller(&message));
+        }
         if port.is_current() && port.slot.leave(message.payload.size()) {
             self.queue.room_made(port);
         }
@@ -167,6 +182,9 @@ impl Mailbox {
 
     /// What happened beside the messages. Never blocks.
     pub fn event(&mut self) -> Option<Event> {
+        if self.is_forked() {
+            return None;
+        }
         let event = self.events.pop_front();
         if let Some(Event::Closed { port }) = event {
             self.discard(port);
@@ -174,29 +192,30 @@ impl Mailbox {
         event
     }
 
-    /// Is there a message whose sender waits for an answer?
+    /// Is there a message that was not taken yet and whose sender waits for an answer? An owner that waits for something
+    /// itself lets those go on by taking what waits; [`Mailbox::take_within`] returns when there is another one.
     pub fn has_caller(&mut self) -> bool {
-        self.drain();
-        self.callers > 0
+        if self.is_forked() {
+            return false;
+        }
+        let (called, waits) = self.queue.with(|inner| (inner.called, inner.has_caller()));
+        self.served = called;
+        waits
     }
 
     /// The oldest message of this one port, whether or not it is listened to. Never blocks.
-    pub fn take(&mut self, key: PortKey) -> Option<Message> {
-        if self.is_forked() {
+    pub fn take(&mut self, key: PortKey) -> Option<Box<Message>> {
+        if self.is_forked() || !self.has(key) {
             return None;
         }
-        self.queue.with(|inner| {
-            if key.is_current() {
-                inner.collect_signal(key);
-            }
-        });
+        self.queue.with(|inner| inner.collect_signal(key));
         self.drain();
         let found = self.take_drained(key);
         self.rest();
         found
     }
 
-    fn take_drained(&mut self, key: PortKey) -> Option<Message> {
+    fn take_drained(&mut self, key: PortKey) -> Option<Box<Message>> {
         loop {
             let entry = match self.aside.get_mut(&key).and_then(VecDeque::pop_front) {
                 Some(entry) => entry,
@@ -213,12 +232,16 @@ impl Mailbox {
         }
     }
 
-    /// As [`Mailbox::take`], but sleeps until a message of this port comes, the time is over, or something else happens
-    /// that the owner may have to look at: then `None`. `None` for `timeout`: no limit.
+    /// As [`Mailbox::take`], but sleeps until a message of this port comes, the time is over, the port is closed, or
+    /// something else happens that the owner may have to look at: an event, or a caller that came since
+    /// [`Mailbox::has_caller`]. Then it gives `None`. `None` for `timeout`: no limit.
     ///
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal came.
-    pub fn take_within(&mut self, key: PortKey, timeout: Option<Duration>) -> io::Result<Option<Message>> {
+    pub fn take_within(&mut self, key: PortKey, timeout: Option<Duration>) -> io::Result<Option<Box<Message>>> {
+        if self.is_forked() || !self.has(key) {
+            return Ok(None);
+        }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let listening = key.slot.is_listening();
         let found = loop {
@@ -226,20 +249,23 @@ impl Mailbox {
                 break Ok(Some(message));
             }
             // Only from here on does a sender to this port wake us; what came before is seen by the look after it.
-            self.queue.with(|_| key.slot.set_listening(key.slot.phase() != phase::CLOSED));
+            let called = self.queue.with(|inner| {
+                key.slot.set_listening(key.slot.phase() != phase::CLOSED);
+                inner.called
+            });
             self.queue.wake.clear();
-            let before = self.callers;
             self.drain();
             if self.batch.iter().any(|entry| entry.port() == key) {
                 continue;
             }
-            if self.callers > before || !self.events.is_empty() {
+            let is_open = key.slot.phase() == phase::OPEN;
+            if !is_open || called != self.served || !self.events.is_empty() {
                 break Ok(None);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.queue.wake.wait(left) {
-                Ok(true) => {}
-                Ok(false) => break Ok(None),
+            match self.wait(left) {
+                Ok(true) if self.queue.watched().is_none() && left.is_none_or(|left| !left.is_zero()) => {}
+                Ok(_) => break Ok(None),
                 Err(error) => break Err(error),
             }
         };
@@ -266,21 +292,26 @@ impl Mailbox {
         }
     }
 
-    /// Brings a message that may be delivered to the front of the batch, if there is one.
+    /// Brings a message that may be delivered to the front of the batch, if there is one. Looks into the queue once at
+    /// the most: what comes later wakes the owner.
     fn sort_front(&mut self) {
-        loop {
-            while let Some(front) = self.batch.front() {
-                let port = front.port();
-                if port.is_current() && port.slot.is_listening() && self.is_live_front() {
-                    return;
-                }
-                self.lay_aside_front();
-            }
-            self.drain();
-            if self.batch.is_empty() {
-                return;
-            }
+        if self.lay_aside() {
+            return;
         }
+        self.drain();
+        self.lay_aside();
+    }
+
+    /// Lays aside what stands before the first message that may be delivered; `false` if there is none.
+    fn lay_aside(&mut self) -> bool {
+        while let Some(front) = self.batch.front() {
+            let port = front.port();
+            if port.is_current() && port.slot.is_listening() && self.is_live_front() {
+                return true;
+            }
+            self.lay_aside_front();
+        }
+        false
     }
 
     fn is_live_front(&self) -> bool {
@@ -310,9 +341,9 @@ impl Mailbox {
     /// A message of a closed port.
     fn drop_entry(&mut self, entry: Entry) {
         let Entry::Message(message) = entry else { return };
-        self.callers -= usize::from(message.reply.is_some() && self.callers > 0);
         let port = message.port;
-        self.queue.with(|_| {
+        self.queue.with(|inner| {
+            inner.remove_caller(&message);
             if port.is_current() {
                 port.slot.discard(message.payload.size());
             }
@@ -333,7 +364,7 @@ impl Mailbox {
             inner.ports.get_mut(&key.slot.index).and_then(|open| open.name.take())
         });
         if let Some(name) = name {
-            registry::forget(&name);
+            registry::forget(&name, key);
         }
     }
 
@@ -346,7 +377,7 @@ impl Mailbox {
         let closed = self.queue.with(|inner| inner.close(key));
         if let Some((name, discarded)) = closed {
             if let Some(name) = name {
-                registry::forget(&name);
+                registry::forget(&name, key);
             }
             drop(discarded);
         }
@@ -388,7 +419,31 @@ impl Mailbox {
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal came, so that its handler's wishes can be looked at.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        if self.is_forked() {
+            // Nobody will ever wake this process through the parent's descriptor.
+            std::thread::sleep(timeout.unwrap_or_default());
+            return Ok(false);
+        }
+        #[cfg(not(loom))]
+        if let Some(watched) = self.queue.watched() {
+            return wait_readable(watched, timeout);
+        }
         self.queue.wake.wait(timeout)
+    }
+
+    /// From now on waits sleep on `watched`, a set of descriptors that has this mailbox's among them.
+    #[cfg(not(loom))]
+    pub fn watch(&mut self, watched: RawFd) {
+        self.queue.watch(Some(watched));
+    }
+
+    /// Lowers the wake-up before a look at what the owner waits for outside the mailbox; the mailbox itself is to be left
+    /// by [`Mailbox::rest`].
+    pub fn hush(&mut self) {
+        if !self.is_forked() {
+            self.queue.wake.clear();
+            self.drain();
+        }
     }
 
     /// A way to reach the owner from any thread without a message.
@@ -407,19 +462,24 @@ impl Mailbox {
 impl Drop for Mailbox {
     fn drop(&mut self) {
         if self.is_forked() {
+            // Never freed: threads that the child does not have may have held what that would need.
+            let _batch = ManuallyDrop::new(std::mem::take(&mut self.batch));
+            let _aside = ManuallyDrop::new(std::mem::take(&mut self.aside));
             return;
         }
         let open: Vec<_> = self.queue.with(|inner| inner.ports.values().map(|open| open.key).collect());
         for key in open {
             self.close(key);
         }
-        self.queue.wake.set_hook(None);
+        let hook = self.queue.with(|_| self.queue.wake.swap_hook(None));
+        self.queue.wake.free_hook(hook);
+        // Ended under the lock: who comes later finds another generation.
         let left = self.queue.with(|inner| {
+            self.queue.end();
             inner.release_all();
             inner.clear()
         });
         drop(left);
-        self.queue.end();
         self.queue.wake.clear();
         pool::give_back(self.queue);
     }
@@ -467,11 +527,11 @@ impl Notifier {
         self.queue.wake.wake();
     }
 
-    /// The descriptor of the mailbox.
+    /// What [`Mailbox::watch`] was given.
     #[cfg(not(loom))]
     #[must_use]
-    pub fn descriptor(self) -> RawFd {
-        self.queue.wake.descriptor()
+    pub fn watched(self) -> Option<RawFd> {
+        self.queue.watched()
     }
 
     /// Does the calling thread own the mailbox?
@@ -488,8 +548,17 @@ impl Notifier {
 
     /// Sets the function that is called, on any thread, whenever the descriptor becomes readable, and at once if it is.
     /// When this returns, the one before is not called any more; so it must not be called from the function itself.
+    /// Nothing happens if the mailbox is over, or belongs to the parent of this forked process.
     pub fn set_hook(self, hook: Option<Box<dyn Fn() + Send + Sync>>) {
-        self.queue.wake.set_hook(hook);
+        if self.queue.is_forked() {
+            return;
+        }
+        let is_open = || self.queue.handle() == self.handle;
+        let old = self.queue.with(|_| is_open().then(|| self.queue.wake.swap_hook(hook)));
+        if let Some(old) = old {
+            self.queue.wake.free_hook(old);
+            self.queue.wake.call_hook_if_pending();
+        }
     }
 }
 

@@ -88,3 +88,11 @@ pub struct Message {
     /// Present when somebody waits for an answer. Dropping it says that none will come.
     pub reply: Option<Box<ReplyTo>>,
 }
+
+impl Message {
+    /// Does a caller wait until this is answered?
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.is_awaited())
+    }
+}

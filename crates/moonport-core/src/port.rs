@@ -2,9 +2,10 @@
 //! The sending end: puts a message into the mailbox, or does what the port's policy says where there is no room, and
 //! wakes the owner.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::message::{Encoding, Payload};
+use crate::message::{Encoding, Message, Payload};
 use crate::queue::{Draft, Event, Inner, Offered};
 use crate::registry;
 use crate::reply::ReplyTo;
@@ -159,7 +160,7 @@ impl Sender {
     /// # Errors
     /// [`SendError`] says why nothing was taken; the payload is dropped here.
     pub fn send(self, payload: Payload, tag: u32) -> Result<Sent, SendError> {
-        self.offer(Draft { payload, tag, reply: None })
+        self.offer(self.draft(payload, tag, None))
     }
 
     /// As [`Sender::send`], but waits for room for up to `timeout`, whatever the policy.
@@ -169,7 +170,7 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`], and [`SendError::Timeout`].
     pub fn send_within(self, payload: Payload, tag: u32, timeout: Duration) -> Result<Sent, SendError> {
-        self.offer_within(Draft { payload, tag, reply: None }, timeout)
+        self.offer_within(self.draft(payload, tag, None), timeout)
     }
 
     /// As [`Sender::send`], with somebody who waits for an answer.
@@ -177,7 +178,7 @@ impl Sender {
     /// # Errors
     /// As [`Sender::send`].
     pub fn ask(self, payload: Payload, tag: u32, reply: ReplyTo) -> Result<Sent, SendError> {
-        self.offer(Draft { payload, tag, reply: Some(Box::new(reply)) })
+        self.offer(self.draft(payload, tag, Some(Box::new(reply))))
     }
 
     /// Sets bits of the port's pending signal. The owner gets one message ([`Payload::Signal`]) with all bits set since
@@ -192,7 +193,7 @@ impl Sender {
         if queue.is_forked() {
             return Err(SendError::Forked);
         }
-        if !self.key.slot.set_signal(self.key.generation, bits) {
+        if self.key.slot.phase() != phase::OPEN || !self.key.slot.set_signal(self.key.generation, bits) {
             return Err(SendError::Closed);
         }
         queue.signal();
@@ -215,7 +216,7 @@ impl Sender {
         });
         let Some((name, discarded)) = closed else { return Ok(false) };
         if let Some(name) = name {
-            registry::forget(&name);
+            registry::forget(&name, self.key);
         }
         drop(discarded);
         queue.wake.wake();
@@ -236,6 +237,35 @@ impl Sender {
         if slot.queue.is_forked() { self.key.is_current().then(|| slot.stats()) } else { slot.queue.with(stats) }
     }
 
+    /// What happens where there is no room.
+    #[must_use]
+    pub fn overflow(self) -> Overflow {
+        self.key.slot.overflow()
+    }
+
+    /// Would a message of so many bytes be taken now? Others may send before the caller does.
+    #[must_use]
+    pub fn has_room(self, size: usize) -> bool {
+        !self.is_forked() && self.key.slot.queue.with(|_| self.key.slot.has_room(size))
+    }
+
+    /// The most payload bytes that may wait.
+    #[must_use]
+    pub fn capacity_bytes(self) -> usize {
+        self.key.slot.capacity_bytes()
+    }
+
+    /// Counts messages that were lost on their way to [`Sender::send`] as dropped.
+    pub fn count_dropped(self, count: u64) {
+        if !self.is_forked() {
+            self.key.slot.queue.with(|_| {
+                if self.key.is_current() {
+                    self.key.slot.entered.dropped.add(count);
+                }
+            });
+        }
+    }
+
     /// Does the port belong to a mailbox of the calling thread?
     #[must_use]
     pub fn is_owner(self) -> bool {
@@ -248,12 +278,16 @@ impl Sender {
         self.key.slot.queue.is_forked()
     }
 
+    pub(crate) fn draft(self, payload: Payload, tag: u32, reply: Option<Box<ReplyTo>>) -> Draft {
+        Box::new(Message { port: self.key, sequence: 0, tag, payload, reply })
+    }
+
     pub(crate) fn offer(self, draft: Draft) -> Result<Sent, SendError> {
         let queue = self.key.slot.queue;
         if queue.is_forked() {
             return Err(SendError::Forked);
         }
-        let offered = queue.with(|inner| inner.offer(self.key, draft, false));
+        let offered = queue.with(|inner| inner.offer(self.key, draft));
         match offered {
             Offered::NoRoom(draft) if thread::is_an_owner() => {
                 drop(draft);
@@ -278,7 +312,12 @@ impl Sender {
     }
 
     fn would_deadlock(self) -> SendError {
-        self.key.slot.queue.with(|_| self.key.slot.refused.add(1));
+        self.key.slot.queue.with(|_| {
+            // Closed and released meanwhile, the place may be another port's.
+            if self.key.is_current() {
+                self.key.slot.entered.refused.add(1);
+            }
+        });
         SendError::WouldDeadlock
     }
 
@@ -314,7 +353,7 @@ impl Sender {
 }
 
 /// Older messages that were discarded: whoever waits for their answers is told.
-fn refuse_callers(evicted: Vec<crate::Message>) {
+fn refuse_callers(evicted: VecDeque<Box<Message>>) {
     for message in evicted {
         if let Some(reply) = message.reply {
             reply.refuse(SendError::Full);

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::blocked::{Blocked, Waiter};
@@ -11,9 +12,8 @@ use crate::fork;
 use crate::message::{Message, Payload};
 use crate::pool;
 use crate::port::{Overflow, SendError};
-use crate::reply::ReplyTo;
 use crate::slot::{PortKey, Slot, phase};
-use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{Apart, AtomicBool, AtomicI32, AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::thread;
 use crate::wake::Wake;
 
@@ -43,21 +43,28 @@ pub enum Event {
 }
 
 pub(crate) struct Queue {
-    inner: Mutex<Inner>,
-    pub(crate) wake: Wake,
+    inner: Apart<Mutex<Inner>>,
+    pub(crate) wake: Apart<Wake>,
     pub(crate) index: u32,
     generation: AtomicU32,
     /// Somebody has set a signal's bits since the owner last looked.
     signalled: AtomicBool,
     fork: AtomicU32,
     owner: thread::Id,
+    /// A set of descriptors with ours among them that is to be slept on instead; -1: none.
+    watched: AtomicI32,
 }
 
 /// One entry of the FIFO.
 pub(crate) enum Entry {
-    Message(Message),
+    Message(Box<Message>),
     /// The place of a message that the port keeps itself, because a sender may still replace or discard it.
     Token {
+        port: PortKey,
+        sequence: u64,
+    },
+    /// The place of a port's pending signal, whose bits are gathered until it is delivered.
+    Signal {
         port: PortKey,
         sequence: u64,
     },
@@ -67,14 +74,14 @@ impl Entry {
     pub(crate) fn port(&self) -> PortKey {
         match self {
             Self::Message(message) => message.port,
-            Self::Token { port, .. } => *port,
+            Self::Token { port, .. } | Self::Signal { port, .. } => *port,
         }
     }
 
     pub(crate) fn sequence(&self) -> u64 {
         match self {
             Self::Message(message) => message.sequence,
-            Self::Token { sequence, .. } => *sequence,
+            Self::Token { sequence, .. } | Self::Signal { sequence, .. } => *sequence,
         }
     }
 }
@@ -89,8 +96,10 @@ pub(crate) struct Inner {
     pub(crate) ports: HashMap<u32, Open>,
     pub(crate) blocked: VecDeque<Blocked>,
     pub(crate) events: VecDeque<Event>,
-    /// Messages among the entries whose senders wait for an answer.
-    pub(crate) callers: usize,
+    /// Messages that the owner has not taken yet and whose senders wait for an answer.
+    callers: usize,
+    /// How many there ever were.
+    pub(crate) called: u64,
     /// Closed ports that are not released yet.
     closed: HashSet<PortKey>,
     free: Vec<&'static Slot>,
@@ -101,22 +110,20 @@ pub(crate) struct Open {
     pub(crate) key: PortKey,
     pub(crate) name: Option<String>,
     /// The messages of a port whose senders may discard older ones; their tokens are among the entries.
-    pub(crate) kept: VecDeque<Message>,
+    pub(crate) kept: VecDeque<Box<Message>>,
     /// Messages dropped in the present episode of overflow.
     dropping: u64,
+    /// The port's signal has a place among the entries.
+    signal_waits: bool,
 }
 
-/// A message before it has its place.
-pub(crate) struct Draft {
-    pub(crate) payload: Payload,
-    pub(crate) tag: u32,
-    pub(crate) reply: Option<Box<ReplyTo>>,
-}
+/// A message before it has its place. Boxed: it is moved from hand to hand many times.
+pub(crate) type Draft = Box<Message>;
 
 /// What became of a draft. Whatever is not in the queue comes back, to be freed outside the lock.
 pub(crate) enum Offered {
     /// It is in the queue; `evicted` had to go for it.
-    Taken { wake: bool, evicted: Vec<Message> },
+    Taken { wake: bool, evicted: VecDeque<Box<Message>> },
     /// The policy dropped it.
     Dropped { wake: bool, draft: Draft },
     /// There is no room, and nothing is counted yet.
@@ -128,13 +135,14 @@ pub(crate) enum Offered {
 impl Queue {
     pub(crate) fn new(index: u32) -> io::Result<Self> {
         Ok(Self {
-            inner: Mutex::default(),
-            wake: Wake::new()?,
+            inner: Apart(Mutex::default()),
+            wake: Apart(Wake::new()?),
             index,
             generation: AtomicU32::new(0),
             signalled: AtomicBool::new(false),
             fork: AtomicU32::new(0),
             owner: thread::Id::new(),
+            watched: AtomicI32::new(-1),
         })
     }
 
@@ -145,7 +153,16 @@ impl Queue {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
+    pub(crate) fn watched(&self) -> Option<i32> {
+        Some(self.watched.load(Ordering::Relaxed)).filter(|watched| *watched >= 0)
+    }
+
+    pub(crate) fn watch(&self, watched: Option<i32>) {
+        self.watched.store(watched.unwrap_or(-1), Ordering::Relaxed);
+    }
+
     pub(crate) fn end(&self) {
+        self.watch(None);
         self.owner.clear();
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
@@ -173,11 +190,11 @@ impl Queue {
         change(&mut self.lock())
     }
 
-    /// Moves everything that waits behind what `batch` holds, and gives the callers among it. Frees nothing.
-    pub(crate) fn drain(&self, batch: &mut VecDeque<Entry>, events: &mut VecDeque<Event>) -> usize {
+    /// Moves everything that waits behind what `batch` holds. Frees nothing.
+    pub(crate) fn drain(&self, batch: &mut VecDeque<Entry>, events: &mut VecDeque<Event>) {
         let mut inner = self.lock();
         if self.signalled.load(Ordering::Relaxed) {
-            // Pairs with the store in `signal`: bits set before are seen below, later ones set the flag again.
+            // Pairs with the swap in `signal`: bits set before are seen below, later ones set the flag again.
             self.signalled.swap(false, Ordering::AcqRel);
             inner.collect_signals();
         }
@@ -188,12 +205,11 @@ impl Queue {
         } else {
             batch.append(&mut inner.entries);
         }
-        std::mem::take(&mut inner.callers)
     }
 
     /// Async-signal-safe.
     pub(crate) fn signal(&self) {
-        self.signalled.store(true, Ordering::Release);
+        self.signalled.swap(true, Ordering::AcqRel);
         self.wake.wake();
     }
 
@@ -208,16 +224,16 @@ impl Queue {
         free.or_else(|| pool::slot(self))
     }
 
-    /// As [`Inner::offer`], but waits for room.
+    /// As [`Inner::offer`], but waits for room whatever the policy.
     pub(crate) fn offer_within(&self, key: PortKey, mut draft: Draft, deadline: Option<Instant>) -> Offered {
         let mut waiter = None;
         let mut inner = self.lock();
         loop {
-            match inner.offer(key, draft, true) {
+            match inner.offer_in_line(key, draft, waiter.as_ref()) {
                 Offered::NoRoom(back) => draft = back,
                 done => {
                     if let Some(waiter) = &waiter {
-                        inner.leave_line(key, waiter, matches!(done, Offered::Taken { .. }));
+                        inner.leave_line(key, waiter);
                     }
                     return done;
                 }
@@ -229,8 +245,8 @@ impl Queue {
             };
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
-                key.slot.refused.add(1);
-                inner.leave_line(key, waiter, false);
+                key.slot.entered.refused.add(1);
+                inner.leave_line(key, waiter);
                 return Offered::Refused(draft, SendError::Timeout);
             }
             inner = Waiter::wait(waiter, inner, left);
@@ -244,43 +260,65 @@ impl Queue {
 }
 
 impl Inner {
-    /// Puts a message at the end, or does what the port's policy says where there is no room (`waits`: nothing).
-    pub(crate) fn offer(&mut self, key: PortKey, draft: Draft, waits: bool) -> Offered {
+    /// Puts a message at the end, or does what the port's policy says where there is no room.
+    pub(crate) fn offer(&mut self, key: PortKey, draft: Draft) -> Offered {
         let slot = key.slot;
-        if !key.is_current() {
-            return Offered::Refused(draft, SendError::Closed);
+        if slot.overflow() == Overflow::Block {
+            return self.offer_in_line(key, draft, None);
         }
-        if slot.phase() != phase::OPEN {
-            slot.after_close.add(1);
-            return Offered::Refused(draft, SendError::Closed);
+        if let Err(error) = self.check(key, &draft) {
+            return Offered::Refused(draft, error);
         }
-        let size = draft.payload.size();
-        if size > slot.capacity_bytes() {
-            slot.refused.add(1);
-            return Offered::Refused(draft, SendError::TooBig);
-        }
-        if self.entries.try_reserve(1).is_err() {
-            slot.refused.add(1);
-            return Offered::Refused(draft, SendError::NoMemory);
-        }
-        if slot.has_room(size) {
+        if slot.has_room(draft.payload.size()) {
             return self.take_in(key, draft);
         }
         match slot.overflow() {
             Overflow::Block => Offered::NoRoom(draft),
-            _ if waits => Offered::NoRoom(draft),
             Overflow::Error => {
-                slot.refused.add(1);
+                slot.entered.refused.add(1);
                 Offered::Refused(draft, SendError::Full)
             }
             Overflow::DropNew => {
-                slot.dropped.add(1);
+                slot.entered.dropped.add(1);
                 self.count_dropped(key, 1);
                 Offered::Dropped { wake: self.must_wake(key), draft }
             }
             Overflow::DropOld => self.take_in_for_older(key, draft),
             Overflow::Latest => self.replace(key, draft),
         }
+    }
+
+    /// As [`Inner::offer`] for one who will wait for room, or does so already.
+    fn offer_in_line(&mut self, key: PortKey, draft: Draft, waiter: Option<&Arc<Waiter>>) -> Offered {
+        if let Err(error) = self.check(key, &draft) {
+            return Offered::Refused(draft, error);
+        }
+        if !key.slot.has_room(draft.payload.size()) || !self.may_pass(key, waiter) {
+            return Offered::NoRoom(draft);
+        }
+        self.pass(key, waiter);
+        self.take_in(key, draft)
+    }
+
+    /// Can it ever be taken? What cannot is counted.
+    fn check(&mut self, key: PortKey, draft: &Draft) -> Result<(), SendError> {
+        let slot = key.slot;
+        if !key.is_current() {
+            return Err(SendError::Closed);
+        }
+        if slot.phase() != phase::OPEN {
+            slot.entered.after_close.add(1);
+            return Err(SendError::Closed);
+        }
+        if draft.payload.size() > slot.capacity_bytes() {
+            slot.entered.refused.add(1);
+            return Err(SendError::TooBig);
+        }
+        if self.entries.try_reserve(1).is_err() {
+            slot.entered.refused.add(1);
+            return Err(SendError::NoMemory);
+        }
+        Ok(())
     }
 
     /// Has the owner anything to do after this?
@@ -293,15 +331,14 @@ impl Inner {
             self.end_episode(key);
         }
         self.push(key, draft);
-        Offered::Taken { wake: self.must_wake(key), evicted: Vec::new() }
+        Offered::Taken { wake: self.must_wake(key), evicted: VecDeque::new() }
     }
 
-    fn push(&mut self, key: PortKey, draft: Draft) {
-        key.slot.enter(draft.payload.size());
+    fn push(&mut self, key: PortKey, mut message: Draft) {
+        key.slot.enter(message.payload.size());
         self.sequence += 1;
-        self.callers += usize::from(draft.reply.is_some());
-        let Draft { payload, tag, reply } = draft;
-        let message = Message { port: key, sequence: self.sequence, tag, payload, reply };
+        message.sequence = self.sequence;
+        self.add_caller(&message);
         if !key.slot.overflow().keeps() {
             return self.entries.push_back(Entry::Message(message));
         }
@@ -313,18 +350,21 @@ impl Inner {
 
     /// Discards this port's oldest messages until the new one fits.
     fn take_in_for_older(&mut self, key: PortKey, draft: Draft) -> Offered {
-        let mut evicted = Vec::new();
+        let mut evicted = VecDeque::new();
         while !key.slot.has_room(draft.payload.size()) {
             let Some(oldest) = self.ports.get_mut(&key.slot.index).and_then(|open| open.kept.pop_front()) else {
                 break;
             };
             key.slot.retract(1, oldest.payload.size() as u64);
-            evicted.push(oldest);
+            self.remove_caller(&oldest);
+            evicted.push_back(oldest);
         }
         self.count_dropped(key, evicted.len() as u64);
         self.stale += evicted.len();
         self.push(key, draft);
         self.compact();
+        // A large one that went may have left room for more than this.
+        self.call_next(key);
         Offered::Taken { wake: self.must_wake(key), evicted }
     }
 
@@ -333,13 +373,18 @@ impl Inner {
         let Some(waiting) = self.ports.get_mut(&key.slot.index).and_then(|open| open.kept.front_mut()) else {
             return self.take_in(key, draft);
         };
-        let Draft { payload, tag, reply } = draft;
-        let message = Message { port: key, sequence: waiting.sequence, tag, payload, reply };
+        let mut message = draft;
+        message.sequence = waiting.sequence;
         let size = message.payload.size();
         let older = std::mem::replace(waiting, message);
+        self.remove_caller(&older);
+        if let Some(waiting) = self.ports.get(&key.slot.index).and_then(|open| open.kept.front()) {
+            self.callers += usize::from(waiting.is_awaited());
+            self.called += u64::from(waiting.is_awaited());
+        }
         key.slot.retract(1, older.payload.size() as u64);
         key.slot.enter(size);
-        Offered::Taken { wake: self.must_wake(key), evicted: vec![older] }
+        Offered::Taken { wake: self.must_wake(key), evicted: [older].into() }
     }
 
     /// Tokens of messages that are gone must not pile up while the owner is busy.
@@ -351,11 +396,43 @@ impl Inner {
         }
     }
 
-    /// The message behind a token, unless a sender has discarded it.
-    pub(crate) fn redeem(&mut self, port: PortKey, sequence: u64) -> Option<Message> {
+    /// The message behind a token, unless a sender has discarded it. Its room is free from then on.
+    pub(crate) fn redeem(&mut self, port: PortKey, sequence: u64) -> Option<Box<Message>> {
         let open = self.ports.get_mut(&port.slot.index).filter(|open| open.key == port)?;
         open.kept.front().filter(|message| message.sequence == sequence)?;
-        open.kept.pop_front()
+        let message = open.kept.pop_front()?;
+        self.remove_caller(&message);
+        if port.slot.leave(message.payload.size()) {
+            self.call_next(port);
+        }
+        Some(message)
+    }
+
+    /// All bits that were set on a port by now. They count as one message, which needed no room.
+    pub(crate) fn redeem_signal(&mut self, port: PortKey, sequence: u64) -> Option<Box<Message>> {
+        let open = self.ports.get_mut(&port.slot.index).filter(|open| open.key == port)?;
+        open.signal_waits = false;
+        let bits = port.slot.take_signal();
+        if bits == 0 {
+            return None;
+        }
+        port.slot.pass_through();
+        Some(Box::new(Message { port, sequence, tag: 0, payload: Payload::Signal(bits), reply: None }))
+    }
+
+    fn add_caller(&mut self, message: &Message) {
+        self.callers += usize::from(message.is_awaited());
+        self.called += u64::from(message.is_awaited());
+    }
+
+    /// The owner, or whoever discards it, has this message now.
+    pub(crate) fn remove_caller(&mut self, message: &Message) {
+        self.callers -= usize::from(message.is_awaited() && self.callers > 0);
+    }
+
+    /// Does somebody wait for an answer to a message that the owner has not taken yet?
+    pub(crate) fn has_caller(&self) -> bool {
+        self.callers > 0
     }
 
     /// May this entry still be delivered?
@@ -364,9 +441,14 @@ impl Inner {
     }
 
     fn count_dropped(&mut self, key: PortKey, count: u64) {
-        let Some(open) = self.ports.get_mut(&key.slot.index) else { return };
-        if open.dropping == 0 && count > 0 {
-            self.events.push_back(Event::Overflow { port: key });
+        let Some(open) = self.ports.get_mut(&key.slot.index).filter(|_| count > 0) else { return };
+        if open.dropping == 0 {
+            // An episode whose end the owner has not heard of yet goes on: what is told stays bounded.
+            let ended = |event: &Event| matches!(event, Event::Recovered { port, .. } if *port == key);
+            match self.events.iter().position(ended).and_then(|at| self.events.remove(at)) {
+                Some(Event::Recovered { dropped, .. }) => open.dropping = dropped,
+                _ => self.events.push_back(Event::Overflow { port: key }),
+            }
         }
         open.dropping += count;
     }
@@ -379,7 +461,7 @@ impl Inner {
         }
     }
 
-    /// Turns pending signals of listening ports into messages; those of others stay pending.
+    /// Gives pending signals of listening ports their places; those of others wait for a listener.
     fn collect_signals(&mut self) {
         let listening: Vec<_> =
             self.ports.values().map(|open| open.key).filter(|key| key.slot.is_listening()).collect();
@@ -388,25 +470,23 @@ impl Inner {
         }
     }
 
+    /// Gives pending bits a place in the order, unless they have one.
     pub(crate) fn collect_signal(&mut self, key: PortKey) {
-        let bits = key.slot.take_signal();
-        if bits == 0 {
-            return;
+        let Some(open) = self.ports.get_mut(&key.slot.index).filter(|open| open.key == key) else { return };
+        if !open.signal_waits && key.slot.has_signal() {
+            open.signal_waits = true;
+            self.sequence += 1;
+            self.entries.push_back(Entry::Signal { port: key, sequence: self.sequence });
         }
-        key.slot.enter(0);
-        self.sequence += 1;
-        let message =
-            Message { port: key, sequence: self.sequence, tag: 0, payload: Payload::Signal(bits), reply: None };
-        self.entries.push_back(Entry::Message(message));
     }
 
     /// Begins a port in a place.
     pub(crate) fn open(&mut self, key: PortKey, name: Option<String>) {
-        self.ports.insert(key.slot.index, Open { key, name, kept: VecDeque::new(), dropping: 0 });
+        self.ports.insert(key.slot.index, Open { key, name, kept: VecDeque::new(), dropping: 0, signal_waits: false });
     }
 
     /// Ends a port: senders are refused, those that wait are told, and what stands in the queue for it comes back.
-    pub(crate) fn close(&mut self, key: PortKey) -> Option<(Option<String>, Vec<Message>)> {
+    pub(crate) fn close(&mut self, key: PortKey) -> Option<(Option<String>, VecDeque<Box<Message>>)> {
         if !key.is_current() || key.slot.phase() == phase::CLOSED {
             return None;
         }
@@ -415,16 +495,19 @@ impl Inner {
         key.slot.end_signals();
         self.end_episode(key);
         let open = self.ports.remove(&key.slot.index)?;
-        let mut discarded: Vec<_> = open.kept.into();
+        let mut discarded = open.kept;
         for entry in std::mem::take(&mut self.entries) {
             match entry {
-                Entry::Message(message) if message.port == key => discarded.push(message),
-                Entry::Token { port, .. } if port == key => {}
+                Entry::Message(message) if message.port == key => discarded.push_back(message),
+                Entry::Token { port, .. } | Entry::Signal { port, .. } if port == key => {}
                 other => self.entries.push_back(other),
             }
         }
         let bytes = discarded.iter().map(|message| message.payload.size() as u64).sum();
         key.slot.retract(discarded.len() as u64, bytes);
+        for message in &discarded {
+            self.remove_caller(message);
+        }
         self.dismiss_line(key);
         self.closed.insert(key);
         Some((open.name, discarded))

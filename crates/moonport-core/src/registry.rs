@@ -28,7 +28,7 @@ mod real {
         let index = u32::try_from(handle & u64::from(u32::MAX)).ok()?;
         let generation = u32::try_from(handle >> 32).ok()?;
         let key = PortKey { slot: pool::slot_at(index)?, generation };
-        (generation != 0 && key.is_current()).then_some(Sender::new(key))
+        (key.is_in_use() && key.is_current()).then_some(Sender::new(key))
     }
 
     /// A sender to the open port with this name.
@@ -50,8 +50,11 @@ mod real {
     }
 
     /// Frees the name of a closed port.
-    pub(crate) fn forget(name: &str) {
-        lock(NAMES.get()).remove(name);
+    pub(crate) fn forget(name: &str, key: PortKey) {
+        let mut names = lock(NAMES.get());
+        if names.get(name) == Some(&key) {
+            names.remove(name);
+        }
     }
 }
 
@@ -64,5 +67,5 @@ mod real {
         true
     }
 
-    pub(crate) fn forget(_: &str) {}
+    pub(crate) fn forget(_: &str, _: PortKey) {}
 }

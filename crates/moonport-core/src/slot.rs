@@ -8,7 +8,7 @@ use std::hash::{Hash, Hasher};
 use crate::message::Encoding;
 use crate::port::{Overflow, PortOptions, PortStats};
 use crate::queue::Queue;
-use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Count, Ordering};
+use crate::sync::{Apart, AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Count, Ordering};
 
 /// Names a port: a place and a generation, so that a stale key finds nothing. As a number it is the port's handle.
 #[derive(Clone, Copy)]
@@ -39,6 +39,12 @@ impl PortKey {
             3 => Encoding::Value,
             _ => Encoding::Raw,
         }
+    }
+
+    /// Generations are odd while a port has the place.
+    #[cfg(not(loom))]
+    pub(crate) fn is_in_use(self) -> bool {
+        !self.generation.is_multiple_of(2)
     }
 
     /// Is this still the port of its place? True after close too, until it is released.
@@ -81,17 +87,32 @@ pub(crate) mod phase {
 /// it. The count itself stands above it.
 const AWAITED: u64 = 1;
 
-/// What the owner has taken away. In a cache line of its own: senders look here only when a port seems full.
+/// What the owner has taken away. Senders look here only when a port seems full.
 #[derive(Debug)]
-#[repr(align(64))]
 struct Left {
     count: AtomicU64,
     bytes: AtomicU64,
     discarded: Count,
 }
 
-/// One port's place. Everything but `left` and `signal` changes only under the queue's lock.
-#[repr(align(64))]
+/// What senders have put in. Changes only under the queue's lock.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    /// Messages put in, less those that senders took out again.
+    count: Count,
+    bytes: Count,
+    /// What `left` was when a sender last looked.
+    seen_left: Count,
+    seen_left_bytes: Count,
+    high_water: Count,
+    pub(crate) sent: Count,
+    pub(crate) dropped: Count,
+    pub(crate) refused: Count,
+    pub(crate) after_close: Count,
+}
+
+/// One port's place. What changes rarely (under the queue's lock), what senders write and what the owner writes are far
+/// enough apart that none of them slows the others down.
 pub(crate) struct Slot {
     pub(crate) queue: &'static Queue,
     pub(crate) index: u32,
@@ -102,20 +123,10 @@ pub(crate) struct Slot {
     listening: AtomicBool,
     capacity: AtomicUsize,
     capacity_bytes: AtomicUsize,
-    /// Messages put in, less those that senders took out again.
-    entered: Count,
-    entered_bytes: Count,
-    /// What `left` was when a sender last looked.
-    seen_left: Count,
-    seen_left_bytes: Count,
-    high_water: Count,
-    pub(crate) sent: Count,
-    pub(crate) dropped: Count,
-    pub(crate) refused: Count,
-    pub(crate) after_close: Count,
-    left: Left,
     /// The generation in the upper half, the pending bits in the lower.
     signal: AtomicU64,
+    pub(crate) entered: Apart<Entered>,
+    left: Apart<Left>,
 }
 
 impl Slot {
@@ -130,17 +141,19 @@ impl Slot {
             listening: AtomicBool::new(false),
             capacity: AtomicUsize::new(0),
             capacity_bytes: AtomicUsize::new(0),
-            entered: Count::new(),
-            entered_bytes: Count::new(),
-            seen_left: Count::new(),
-            seen_left_bytes: Count::new(),
-            high_water: Count::new(),
-            sent: Count::new(),
-            dropped: Count::new(),
-            refused: Count::new(),
-            after_close: Count::new(),
-            left: Left { count: AtomicU64::new(0), bytes: AtomicU64::new(0), discarded: Count::new() },
             signal: AtomicU64::new(0),
+            entered: Apart(Entered {
+                count: Count::new(),
+                bytes: Count::new(),
+                seen_left: Count::new(),
+                seen_left_bytes: Count::new(),
+                high_water: Count::new(),
+                sent: Count::new(),
+                dropped: Count::new(),
+                refused: Count::new(),
+                after_close: Count::new(),
+            }),
+            left: Apart(Left { count: AtomicU64::new(0), bytes: AtomicU64::new(0), discarded: Count::new() }),
         }
     }
 
@@ -148,15 +161,15 @@ impl Slot {
     pub(crate) fn begin(&'static self, options: &PortOptions) -> Option<PortKey> {
         let generation = self.generation.load(Ordering::Relaxed).checked_add(1)?;
         for count in [
-            &self.entered,
-            &self.entered_bytes,
-            &self.seen_left,
-            &self.seen_left_bytes,
-            &self.high_water,
-            &self.sent,
-            &self.dropped,
-            &self.refused,
-            &self.after_close,
+            &self.entered.count,
+            &self.entered.bytes,
+            &self.entered.seen_left,
+            &self.entered.seen_left_bytes,
+            &self.entered.high_water,
+            &self.entered.sent,
+            &self.entered.dropped,
+            &self.entered.refused,
+            &self.entered.after_close,
             &self.left.discarded,
         ] {
             count.set(0);
@@ -225,8 +238,8 @@ impl Slot {
     }
 
     fn fits(&self, size: usize) -> bool {
-        let waiting = self.entered.get() - self.seen_left.get();
-        let bytes = self.entered_bytes.get().saturating_sub(self.seen_left_bytes.get());
+        let waiting = self.entered.count.get() - self.entered.seen_left.get();
+        let bytes = self.entered.bytes.get().saturating_sub(self.entered.seen_left_bytes.get());
         let capacity_bytes = self.capacity_bytes() as u64;
         waiting < self.capacity.load(Ordering::Relaxed) as u64 && size as u64 <= capacity_bytes.saturating_sub(bytes)
     }
@@ -234,26 +247,28 @@ impl Slot {
     /// Sees what the owner has taken by now.
     fn look(&self) {
         // Pairs with the addition in `leave`: the bytes seen next are no older than the count.
-        self.seen_left.set(self.left.count.load(Ordering::Acquire) >> 1);
-        self.seen_left_bytes.set(self.left.bytes.load(Ordering::Relaxed));
+        self.entered.seen_left.set(self.left.count.load(Ordering::Acquire) >> 1);
+        self.entered.seen_left_bytes.set(self.left.bytes.load(Ordering::Relaxed));
     }
 
     /// A message is put in.
     pub(crate) fn enter(&self, size: usize) {
-        self.sent.add(1);
-        self.entered.add(1);
-        self.entered_bytes.add(size as u64);
-        if self.entered.get() - self.seen_left.get() > self.high_water.get() {
+        self.entered.sent.add(1);
+        self.entered.count.add(1);
+        self.entered.bytes.add(size as u64);
+        if self.entered.count.get() - self.entered.seen_left.get() > self.entered.high_water.get() {
             self.look();
-            self.high_water.set(self.high_water.get().max(self.entered.get() - self.seen_left.get()));
+            self.entered
+                .high_water
+                .set(self.entered.high_water.get().max(self.entered.count.get() - self.entered.seen_left.get()));
         }
     }
 
     /// Messages that were put in are taken out again, not by the owner.
     pub(crate) fn retract(&self, count: u64, bytes: u64) {
-        self.entered.subtract(count);
-        self.entered_bytes.subtract(bytes);
-        self.dropped.add(count);
+        self.entered.count.subtract(count);
+        self.entered.bytes.subtract(bytes);
+        self.entered.dropped.add(count);
     }
 
     /// The owner takes a message away; `true` if somebody waits for the room.
@@ -263,10 +278,17 @@ impl Slot {
         self.left.count.fetch_add(2, Ordering::AcqRel) & AWAITED != 0
     }
 
+    /// A message that never waited is delivered. Under the lock.
+    pub(crate) fn pass_through(&self) {
+        self.entered.sent.add(1);
+        self.entered.count.add(1);
+        self.leave(0);
+    }
+
     /// As [`Slot::leave`], for a message that nobody gets. Under the lock.
     pub(crate) fn discard(&self, size: usize) {
         self.left.discarded.add(1);
-        self.dropped.add(1);
+        self.entered.dropped.add(1);
         self.leave(size);
     }
 
@@ -286,6 +308,10 @@ impl Slot {
         self.signal.fetch_update(Ordering::AcqRel, Ordering::Acquire, set).is_ok()
     }
 
+    pub(crate) fn has_signal(&self) -> bool {
+        self.signal.load(Ordering::Acquire) & u64::from(u32::MAX) != 0
+    }
+
     /// The pending bits, which are then no more.
     pub(crate) fn take_signal(&self) -> u32 {
         let cleared = |current: u64| Some(current & !u64::from(u32::MAX));
@@ -303,14 +329,14 @@ impl Slot {
     pub(crate) fn stats(&self) -> PortStats {
         let left = self.left.count.load(Ordering::Acquire) >> 1;
         PortStats {
-            sent: self.sent.get(),
-            delivered: left - self.left.discarded.get(),
-            dropped: self.dropped.get(),
-            refused: self.refused.get(),
-            waiting: self.entered.get().saturating_sub(left),
-            waiting_bytes: self.entered_bytes.get().saturating_sub(self.left.bytes.load(Ordering::Relaxed)),
-            high_water: self.high_water.get(),
-            after_close: self.after_close.get(),
+            sent: self.entered.sent.get(),
+            delivered: left.saturating_sub(self.left.discarded.get()),
+            dropped: self.entered.dropped.get(),
+            refused: self.entered.refused.get(),
+            waiting: self.entered.count.get().saturating_sub(left),
+            waiting_bytes: self.entered.bytes.get().saturating_sub(self.left.bytes.load(Ordering::Relaxed)),
+            high_water: self.entered.high_water.get(),
+            after_close: self.entered.after_close.get(),
         }
     }
 }

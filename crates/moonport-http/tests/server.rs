@@ -169,7 +169,7 @@ fn an_address_in_use_is_told_at_once() {
     let owner = Owner::new(1);
     let sender = owner.mailbox.sender(owner.port).unwrap();
     let config = Config { address: address.clone(), ..Config::default() };
-    let error = Server::start(config, Routes::default(), sender.clone()).unwrap_err();
+    let error = Server::start(config, Routes::default(), sender).unwrap_err();
     assert_eq!(error.name(), "address_in_use");
     assert!(error.to_string().contains(&address), "{error}");
 
@@ -178,7 +178,7 @@ fn an_address_in_use_is_told_at_once() {
         Config { origins: vec!["null".to_owned()], ..Config::default() },
         Config { address: "0.0.0.0:0".to_owned(), ..Config::default() },
     ] {
-        assert_eq!(Server::start(config, Routes::default(), sender.clone()).unwrap_err().name(), "invalid");
+        assert_eq!(Server::start(config, Routes::default(), sender).unwrap_err().name(), "invalid");
     }
 }
 

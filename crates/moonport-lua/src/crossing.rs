@@ -3,8 +3,12 @@
 
 use mlua_sys as lua;
 
+use moonport_core::{Sender, registry};
+
 use crate::int64::Int64;
+use crate::object;
 use crate::owner::Owner;
+use crate::port::Port;
 use crate::stack::Stack;
 use crate::value::{self, DEPTH, Refused};
 
@@ -19,6 +23,8 @@ const NULL: u8 = 7;
 /// Then keys and values in turn, up to a NIL.
 const TABLE: u8 = 8;
 const MARKED_TABLE: u8 = 9;
+/// The handle of a port; it arrives as a sender.
+const SENDER: u8 = 10;
 
 /// Appends the value at `index`.
 ///
@@ -68,6 +74,11 @@ fn write_value(
             out.push(NIL);
         }
         _ if value::is_null(stack, index) => out.push(NULL),
+        lua::LUA_TUSERDATA if sender_at(stack, index).is_some() => {
+            let handle = sender_at(stack, index).map_or(0, |sender| sender.key().handle());
+            out.push(SENDER);
+            out.extend_from_slice(&handle.to_le_bytes());
+        }
         _ => match (owner.int64(stack, index), stack.number(index)) {
             (Some(Int64::Signed(value)), _) => {
                 out.push(SIGNED);
@@ -85,6 +96,12 @@ fn write_value(
         },
     }
     Ok(())
+}
+
+fn sender_at(stack: Stack, index: i32) -> Option<Sender> {
+    object::get::<Sender>(stack, index)
+        .copied()
+        .or_else(|| object::get::<Port>(stack, index).map(|port| port.endpoint.sender))
 }
 
 /// Pushes the one value that [`write`] made these bytes of.
@@ -109,6 +126,11 @@ fn read_value(owner: &Owner, stack: Stack, rest: &mut &[u8]) -> bool {
             stack.push_bytes(text);
         }
         NULL => value::push_null(stack),
+        SENDER => match registry::find(u64::from_le_bytes(eight(rest))) {
+            Some(sender) => object::reserve(owner, stack).fill(sender),
+            // Its port was closed and forgotten on the way.
+            None => stack.push_nil(),
+        },
         tag @ (TABLE | MARKED_TABLE) => {
             stack.check_room();
             stack.new_table(0, 0);

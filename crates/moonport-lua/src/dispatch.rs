@@ -5,67 +5,146 @@
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
+use moonport_core::reply::CallError;
 use moonport_core::{Encoding, Message, Payload, PortKey};
 
 use crate::crossing;
+use crate::events;
+use crate::function::Result;
 use crate::guard;
+use crate::lanes;
 use crate::owner::{Owner, Receiver};
 use crate::port::Endpoint;
+use crate::question::{self, Question};
 use crate::report;
 use crate::request;
 use crate::stack::Stack;
 use crate::task::{self, Origin};
 use crate::timer::Due;
+use crate::value;
 
-/// Messages and timers of one turn, unless the caller asks for fewer.
-pub(crate) const MESSAGES: u32 = 256;
-/// Time of one turn.
-pub(crate) const BUDGET: Duration = Duration::from_millis(4);
 /// How deep handlers may open loops inside each other.
 pub(crate) const DEEPEST: u32 = 16;
+
+/// The limits of one turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Messages, timers and tasks.
+    pub(crate) messages: u32,
+    pub(crate) time: Duration,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { messages: 256, time: Duration::from_millis(4) }
+    }
+}
+
+/// The clock of a turn. It is read after every message at first, and less often while messages are handled fast.
+struct Watch {
+    begun: Instant,
+    budget: Duration,
+    read_at: u32,
+}
+
+impl Watch {
+    fn start(begun: Instant, budget: Duration) -> Self {
+        Self { begun, budget, read_at: 1 }
+    }
+
+    /// Is the time over, with so many messages done?
+    fn is_over(&mut self, done: u32) -> bool {
+        if done < self.read_at {
+            return false;
+        }
+        let elapsed = self.begun.elapsed();
+        // At this pace, an eighth of the budget until the next look, and at most 32 messages.
+        let pace = elapsed.as_nanos() / u128::from(done) + 1;
+        let stride = (self.budget.as_nanos() / 8 / pace).clamp(1, 32);
+        self.read_at = done + u32::try_from(stride).unwrap_or(1);
+        elapsed >= self.budget
+    }
+}
 
 /// Delivers what waits and is due, at most one budget; gives how many handlers were started or went on. Leaves the
 /// descriptor readable exactly if another turn would run something.
 pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
-    let delivered = work(owner, stack);
+    turn_within(owner, stack, Budget::default())
+}
+
+/// As [`turn`], with limits of the caller's.
+pub(crate) fn turn_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
+    let delivered = work_within(owner, stack, budget);
     rest(owner);
     delivered
 }
 
 /// Before the owner sleeps or its host does.
 pub(crate) fn rest(owner: &Owner) {
+    owner.watch_lanes();
     owner.mailbox(|mailbox| mailbox.rest());
     owner.rearm();
 }
 
 /// A turn that leaves the wake-up standing: while the owner's own loop works, senders need no system call.
 pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
-    if owner.depth.get() >= DEEPEST || !guard::may_enter(stack) {
+    work_within(owner, stack, Budget::default())
+}
+
+fn may_enter(owner: &Owner, stack: Stack) -> bool {
+    owner.depth.get() < DEEPEST && guard::may_enter(stack)
+}
+
+fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
+    if !may_enter(owner, stack) {
         return 0;
     }
     let begun = Instant::now();
-    let mut delivered = run_due(owner, stack, begun);
+    lanes::pump_all(owner, stack);
+    let mut delivered = run_due(owner, stack, begun, budget.messages);
     delivered += run_ready(owner, stack);
-    while delivered < MESSAGES && !owner.stopping.get() {
-        let thread = task::thread(owner, stack);
-        let Some(message) = owner.mailbox(|mailbox| mailbox.next()).flatten() else {
-            owner.idle.borrow_mut().push(thread);
+    delivered += events::handle_all(owner, stack);
+    let mut watch = Watch::start(begun, budget.time);
+    while delivered < budget.messages && !owner.stopping.get() {
+        if !deliver_next(owner, stack) {
             break;
-        };
-        deliver(owner, stack, thread, message);
+        }
         delivered += 1;
-        if begun.elapsed() >= BUDGET {
+        if watch.is_over(delivered) {
             break;
         }
     }
+    delivered += events::handle_all(owner, stack);
     owner.settle_sites(stack);
     delivered
 }
 
+/// Delivers the mailbox's next message, if there is one.
+fn deliver_next(owner: &Owner, stack: Stack) -> bool {
+    let thread = task::thread(owner, stack);
+    let Some(message) = owner.mailbox(|mailbox| mailbox.next()).flatten() else {
+        owner.idle.borrow_mut().push(thread);
+        return false;
+    };
+    deliver(owner, stack, thread, message);
+    true
+}
+
+/// While this owner waits for something itself: lets those who wait for it have their answers. What was sent before them
+/// is delivered before them.
+pub(crate) fn serve(owner: &Owner, stack: Stack) {
+    while may_enter(owner, stack) && owner.mailbox(|mailbox| mailbox.has_caller()) == Some(true) {
+        if !deliver_next(owner, stack) {
+            break;
+        }
+    }
+    events::handle_all(owner, stack);
+}
+
 /// Timers that were due when the turn began.
-fn run_due(owner: &Owner, stack: Stack, now: Instant) -> u32 {
+fn run_due(owner: &Owner, stack: Stack, now: Instant, limit: u32) -> u32 {
     let mut count = 0;
-    while count < MESSAGES && !owner.stopping.get() {
+    while count < limit && !owner.stopping.get() {
         if owner.timers.borrow_mut().next_due().is_none_or(|at| at > now) {
             break;
         }
@@ -106,7 +185,7 @@ fn run_ready(owner: &Owner, stack: Stack) -> u32 {
     count
 }
 
-fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), message: Message) {
+fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), mut message: Box<Message>) {
     let Some(receiver) = owner.receiver(message.port) else {
         owner.idle.borrow_mut().push(thread);
         return;
@@ -115,17 +194,12 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         Receiver::Port(endpoint) => endpoint,
         Receiver::Site(site) => return request::deliver(owner, stack, thread, &site, message.payload),
     };
-    let Message { sequence, tag, payload, .. } = message;
-    let mut payload = Some(payload);
     let receiver = endpoint.receivers.borrow_mut().pop_front();
     if let Some(task) = receiver.and_then(|id| task::take(owner, id)) {
         owner.idle.borrow_mut().push(thread);
         listen_as_needed(owner, &endpoint);
-        task::go_on(owner, stack, task, |stack| {
-            stack.push_boolean(true);
-            push_payload(owner, stack, payload.take());
-            2
-        });
+        let mut message = Some(message);
+        task::go_on(owner, stack, task, |stack| push_received(owner, stack, message.take()));
         return;
     }
     let Some(handler) = endpoint.handler.get() else {
@@ -136,36 +210,94 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         endpoint.busy.set(true);
         listen_as_needed(owner, &endpoint);
     }
+    let (sequence, tag) = (message.sequence, message.tag);
+    let question = message.reply.take().map(Question::new);
+    let mut message = Some(message);
     let pushed = owner.protect(stack, 0, &mut |stack| {
         stack.push_anchored(handler);
-        push_payload(owner, stack, payload.take());
-        stack.new_table(0, 2);
-        stack.push_count(sequence);
-        stack.set_field(-2, "sequence");
-        stack.push_integer(tag.into());
-        stack.set_field(-2, "tag");
+        push_value(owner, stack, message.take());
+        if !endpoint.wants_message.get() {
+            return 2;
+        }
+        push_message(owner, stack, sequence, tag, question.as_ref());
         3
     });
-    if pushed.is_err() {
+    let Ok(pushed) = pushed else {
         owner.idle.borrow_mut().push(thread);
-        report::not_delivered(owner, stack, endpoint.name.as_deref());
+        let text = report::not_delivered(owner, stack, endpoint.name.as_deref());
+        if let Some(question) = question {
+            question.fail(&text);
+        }
         return handler_ended(owner, &endpoint);
-    }
-    stack.move_to(thread.0, 3);
-    task::start(owner, stack, thread, 2, Origin::Port(endpoint));
+    };
+    stack.move_to(thread.0, pushed);
+    task::start(owner, stack, thread, pushed - 1, Origin::Port(endpoint, question));
 }
 
-/// Pushes the value that the payload carries.
-pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Option<Payload>) {
+/// Pushes the table that a handler gets as its second argument.
+fn push_message(owner: &Owner, stack: Stack, sequence: u64, tag: u32, question: Option<&Question>) {
+    stack.new_table(0, 3);
+    stack.push_count(sequence);
+    stack.set_field(-2, "sequence");
+    stack.push_integer(tag.into());
+    stack.set_field(-2, "tag");
+    if let Some(question) = question {
+        question::push_reply(owner, stack, question);
+        stack.set_field(-2, "reply");
+    }
+}
+
+/// Pushes the results of a `port:receive` that got this message. Who waits for an answer to it gets none: there is
+/// nobody to give it.
+pub(crate) fn push_received(owner: &Owner, stack: Stack, mut message: Option<Box<Message>>) -> i32 {
+    if let Some(reply) = message.as_mut().and_then(|message| message.reply.take()) {
+        reply.refuse(CallError::Unanswered);
+    }
+    stack.push_boolean(true);
+    push_value(owner, stack, message);
+    2
+}
+
+/// Pushes the value that a message carries.
+fn push_value(owner: &Owner, stack: Stack, message: Option<Box<Message>>) {
     owner.in_hand.with(|place| {
-        *place = payload;
-        match place {
-            Some(Payload::Bytes { encoding: Encoding::Raw, bytes }) => stack.push_bytes(bytes),
-            Some(Payload::Bytes { bytes, .. }) => crossing::read(owner, stack, bytes),
-            _ => stack.push_nil(),
+        *place = message;
+        if let Some(message) = place {
+            push_content(owner, stack, &message.payload);
         }
         *place = None;
     });
+}
+
+/// Pushes the value of an answer.
+pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Option<Payload>) {
+    owner.answers.with(|place| {
+        *place = payload;
+        if let Some(payload) = place {
+            push_content(owner, stack, payload);
+        }
+        *place = None;
+    });
+}
+
+/// Documents were checked when they were sent.
+fn push_content(owner: &Owner, stack: Stack, payload: &Payload) {
+    match payload {
+        Payload::Bytes { encoding: Encoding::Raw, bytes } => stack.push_bytes(bytes),
+        Payload::Bytes { encoding: Encoding::Json, bytes } => {
+            if value::push_json(owner, stack, bytes, value::DEPTH).is_err() {
+                stack.push_nil();
+            }
+        }
+        Payload::Bytes { encoding: Encoding::MessagePack, bytes } => {
+            if value::push_msgpack(owner, stack, bytes, value::DEPTH).is_err() {
+                stack.push_nil();
+            }
+        }
+        Payload::Bytes { bytes, .. } => crossing::read(owner, stack, bytes),
+        Payload::Signal(bits) => stack.push_integer((*bits).into()),
+        _ => stack.push_nil(),
+    }
 }
 
 /// Is this port one whose messages can be delivered now?
@@ -173,6 +305,7 @@ pub(crate) fn listen_as_needed(owner: &Owner, endpoint: &Endpoint) {
     let handler = endpoint.handler.get().is_some() && !endpoint.busy.get();
     let listening = handler || !endpoint.receivers.borrow().is_empty();
     owner.mailbox(|mailbox| mailbox.listen(endpoint.key, listening));
+    owner.watch_lanes();
 }
 
 /// A handler of this port has ended: a serial port may start the next.
@@ -198,9 +331,11 @@ pub(crate) fn remove_receiver(owner: &Owner, key: PortKey, task: u64) {
     }
 }
 
-/// Sleeps until something may be delivered or `timeout` is over. After a signal, Lua's own handler of it gets its turn,
-/// and may raise.
-pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) {
+/// Sleeps until something may be delivered or `timeout` is over. After a signal, Lua's own handler of it gets its turn.
+///
+/// # Errors
+/// What that handler raised.
+pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) -> Result<()> {
     let due = owner.next_due().map(crate::owner::until);
     let limit = match (timeout, due) {
         (Some(timeout), Some(due)) => Some(timeout.min(due)),
@@ -209,21 +344,23 @@ pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) {
     let interrupted = owner
         .mailbox(|mailbox| mailbox.wait(limit))
         .is_some_and(|woken| woken.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted));
-    if interrupted {
-        let_hooks_run(stack);
-    }
+    if interrupted { let_hooks_run(stack) } else { Ok(()) }
 }
 
 /// Interpreters handle Ctrl-C by a debug hook, which sees Lua code only: run some.
-pub(crate) fn let_hooks_run(stack: Stack) {
+///
+/// # Errors
+/// What the hook raised.
+pub(crate) fn let_hooks_run(stack: Stack) -> Result<()> {
     let code = b"local i = 0 repeat i = i + 1 until i > 2";
     // SAFETY: the code lives through the call.
     let status = unsafe {
         lua::luaL_loadbuffer(stack.state(), code.as_ptr().cast(), code.len(), c"=(moonport: interrupted)".as_ptr())
     };
-    if status == lua::LUA_OK {
-        stack.call(0, 0);
-    } else {
-        stack.pop(1);
+    if status == lua::LUA_OK && stack.call_protected(0, 0) == lua::LUA_OK {
+        return Ok(());
     }
+    let message = report::describe(stack, -1);
+    stack.pop(1);
+    Err(message.into())
 }

@@ -92,7 +92,7 @@ impl Interpreter {
     pub fn interrupter(&self) -> Result<Interrupter, Error> {
         let owner = self.owner()?;
         let waker = owner.mailbox(|mailbox| mailbox.notifier()).ok_or(Error::State)?;
-        Ok(Interrupter { flag: Arc::clone(&owner.interrupted), waker })
+        Ok(Interrupter { flag: owner.interrupted(), waker })
     }
 
     /// Runs a script to its end and then for as long as something is open, unless it ended a `moonport.run()` of its own

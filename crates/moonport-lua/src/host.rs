@@ -21,15 +21,17 @@ impl Descriptor {
         // SAFETY: no pointers.
         let timer =
             own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })?;
-        for descriptor in [wake, timer.as_raw_fd()] {
-            let mut event = libc::epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: 0 };
-            // SAFETY: the event lives through the call.
-            let added = unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) };
-            if added != 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        Ok(Self { set, timer })
+        let this = Self { set, timer };
+        this.change(libc::EPOLL_CTL_ADD, wake)?;
+        this.change(libc::EPOLL_CTL_ADD, this.timer.as_raw_fd())?;
+        Ok(this)
+    }
+
+    fn change(&self, operation: libc::c_int, descriptor: RawFd) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: 0 };
+        // SAFETY: the event lives through the call.
+        let changed = unsafe { libc::epoll_ctl(self.set.as_raw_fd(), operation, descriptor, &raw mut event) };
+        if changed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Readable from then on; `None`: not by a timer.
@@ -65,6 +67,7 @@ impl Owner {
         };
         let number = place.insert(descriptor).set.as_raw_fd();
         drop(place);
+        self.mailbox(|mailbox| mailbox.watch(number));
         self.rearm();
         Ok(number)
     }
@@ -73,6 +76,29 @@ impl Owner {
     pub(crate) fn rearm(&self) {
         if let Some(descriptor) = &*self.descriptor.borrow() {
             descriptor.arm(self.next_due().map(until));
+        }
+    }
+
+    /// No timer makes the descriptor readable while the owner waits for something else.
+    pub(crate) fn disarm(&self) {
+        if let Some(descriptor) = &*self.descriptor.borrow() {
+            descriptor.arm(None);
+        }
+    }
+
+    /// The set covers one descriptor more. It has room: what could fail is the kernel's memory.
+    pub(crate) fn watch(&self, lane: RawFd) {
+        self.change(libc::EPOLL_CTL_ADD, lane);
+    }
+
+    pub(crate) fn unwatch(&self, lane: RawFd) {
+        self.change(libc::EPOLL_CTL_DEL, lane);
+    }
+
+    fn change(&self, operation: libc::c_int, lane: RawFd) {
+        if let Some(descriptor) = &*self.descriptor.borrow() {
+            // A lane that is not watched is still moved at every turn.
+            drop(descriptor.change(operation, lane));
         }
     }
 }

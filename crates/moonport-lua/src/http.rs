@@ -213,9 +213,9 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
             "content" => {
                 settings.content = Some(match value.text()? {
                     "json" => Content::Json,
+                    "msgpack" => Content::MessagePack,
                     "raw" => Content::Raw,
-                    "msgpack" => return Err(value.wrong("\"json\" or \"raw\" (MessagePack is not built yet)")),
-                    _ => return Err(value.wrong("\"json\" or \"raw\"")),
+                    _ => return Err(value.wrong("\"json\", \"msgpack\" or \"raw\"")),
                 });
             }
             _ => return Ok(false),
@@ -288,7 +288,10 @@ fn start(owner: &Owner, stack: Stack) -> Result {
         }
         Err(error) => {
             stack.release(object);
-            owner.mailbox(|mailbox| mailbox.close(key));
+            owner.mailbox(|mailbox| {
+                mailbox.close(key);
+                mailbox.release(key);
+            });
             Ok(fail(stack, &format!("server:start: {error}"), error.name()))
         }
     }
@@ -362,31 +365,36 @@ fn stop(owner: &Owner, stack: Stack) -> Result {
         owner.timers.borrow_mut().add(deadline, Due::Nothing);
         return Ok(Outcome::Values(0));
     }
-    serve_until(owner, stack, deadline, || site.is_over());
+    serve_until(owner, stack, deadline, || site.is_over())?;
     Ok(Outcome::Values(0))
 }
 
 /// Stops every server, as `server:stop` does.
-pub(crate) fn stop_all(owner: &Owner, stack: Stack, grace: Duration) {
+///
+/// # Errors
+/// A debug hook that ran because of a signal raised an error.
+pub(crate) fn stop_all(owner: &Owner, stack: Stack, grace: Duration) -> Result<()> {
     let sites = owner.sites.borrow().clone();
     let deadlines: Vec<_> = sites.iter().filter_map(|site| site.begin_stop(owner, grace)).collect();
     if owner.depth.get() > 0 {
-        return;
+        return Ok(());
     }
-    let Some(deadline) = deadlines.into_iter().max() else { return };
-    serve_until(owner, stack, deadline, || sites.iter().all(|site| site.is_over()));
+    let Some(deadline) = deadlines.into_iter().max() else { return Ok(()) };
+    serve_until(owner, stack, deadline, || sites.iter().all(|site| site.is_over()))
 }
 
 /// Runs turns until it is over, or the deadline.
-fn serve_until(owner: &Owner, stack: Stack, deadline: Instant, is_over: impl Fn() -> bool) {
+fn serve_until(owner: &Owner, stack: Stack, deadline: Instant, is_over: impl Fn() -> bool) -> Result<()> {
     let stopping = owner.stopping.replace(false);
-    while !is_over() {
+    let mut slept = Ok(());
+    while slept.is_ok() && !is_over() {
         if dispatch::turn(owner, stack) == 0 && !is_over() {
-            dispatch::sleep(owner, stack, Some(until(deadline)));
+            slept = dispatch::sleep(owner, stack, Some(until(deadline)));
         }
     }
     owner.stopping.set(stopping || owner.stopping.get());
     owner.settle_sites(stack);
+    slept
 }
 
 impl Site {
@@ -426,7 +434,10 @@ impl Site {
         self.deadline.set(None);
         if let Some(key) = self.key.take() {
             owner.set_receiver(key, None);
-            owner.mailbox(|mailbox| mailbox.close(key));
+            owner.mailbox(|mailbox| {
+                mailbox.close(key);
+                mailbox.release(key);
+            });
         }
     }
 

@@ -26,6 +26,7 @@ mod guard;
 mod pin;
 
 mod dispatch;
+mod events;
 mod owner;
 mod task;
 
@@ -35,16 +36,23 @@ mod timer;
 
 mod crossing;
 mod int64;
+mod msgpack;
 mod value;
 
-mod json;
+mod codec;
 mod port;
+mod question;
+mod sender;
+
+mod call;
+mod lanes;
 mod report;
 
 mod http;
 mod request;
 mod response;
 
+mod capi;
 #[cfg(feature = "vendored")]
 pub mod embed;
 mod open;

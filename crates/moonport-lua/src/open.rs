@@ -10,13 +10,14 @@ use mlua_sys::lua_State;
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::stack::Stack;
-use crate::{http, json, port, report, response, run, task, timer, value};
+use crate::{codec, http, port, report, response, run, sender, task, timer, value};
 
 const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
     ("port", c_function!(port::port)),
+    ("connect", c_function!(sender::connect)),
     ("http", c_function!(http::http)),
     ("response", c_function!(response::response)),
-    ("array", c_function!(json::array)),
+    ("array", c_function!(codec::array)),
     ("run", c_function!(run::run)),
     ("stop", c_function!(run::stop)),
     ("step", c_function!(run::step)),
@@ -30,6 +31,11 @@ const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
     ("on_error", c_function!(report::on_error)),
     ("report", c_function!(report::report)),
     ("shutdown", c_function!(shutdown)),
+];
+
+const CODECS: &[(&str, lua::lua_CFunction, lua::lua_CFunction)] = &[
+    ("json", c_function!(codec::encode_json), c_function!(codec::decode_json)),
+    ("msgpack", c_function!(codec::encode_msgpack), c_function!(codec::decode_msgpack)),
 ];
 
 /// `require "moonport"`: pushes the module's table.
@@ -52,17 +58,23 @@ pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int
             unsafe { lua::lua_error(state) }
         }
     };
-    stack.new_table(0, 24);
+    stack.new_table(0, 32);
     for (name, function) in FUNCTIONS {
         owner.push_function(stack, *function);
         stack.set_field(-2, name);
     }
-    stack.new_table(0, 2);
-    owner.push_function(stack, c_function!(json::encode));
-    stack.set_field(-2, "encode");
-    owner.push_function(stack, c_function!(json::decode));
-    stack.set_field(-2, "decode");
-    stack.set_field(-2, "json");
+    for (name, encode, decode) in CODECS {
+        stack.new_table(0, 2);
+        owner.push_function(stack, *encode);
+        stack.set_field(-2, "encode");
+        owner.push_function(stack, *decode);
+        stack.set_field(-2, "decode");
+        stack.set_field(-2, name);
+    }
+    stack.push_pointer(moonport_capi::moonport_api_v1().cast_mut().cast());
+    stack.set_field(-2, "api");
+    owner.push_unsigned(stack, owner.handle());
+    stack.set_field(-2, "state");
     value::push_null(stack);
     stack.set_field(-2, "null");
     stack.push_str(concat!("Moonport ", env!("CARGO_PKG_VERSION")));
@@ -77,7 +89,7 @@ fn shutdown(owner: &Owner, stack: Stack) -> Result {
     } else {
         timer::seconds(stack, 1, "moonport.shutdown")?
     };
-    http::stop_all(owner, stack, grace);
+    http::stop_all(owner, stack, grace)?;
     owner.close(stack);
     stack.push_boolean(true);
     Ok(Outcome::Values(1))

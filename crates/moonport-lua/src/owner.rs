@@ -13,10 +13,13 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use mlua_sys::lua_State;
-use moonport_core::{Mailbox, Payload, PortKey};
+use moonport_core::{Mailbox, Message, Payload, PortKey};
 
+use crate::call::Calling;
+use crate::capi;
 use crate::host::Descriptor;
 use crate::http::Site;
+use crate::lanes;
 use crate::port::Endpoint;
 use crate::protect;
 use crate::scratch::Scratch;
@@ -32,6 +35,9 @@ pub(crate) enum Receiver {
     /// The requests of an HTTP server.
     Site(Rc<Site>),
 }
+
+/// Keys of ports whose objects and messages are all gone.
+pub(crate) type Returned = Rc<RefCell<Vec<PortKey>>>;
 
 pub(crate) struct Owner {
     thread: ThreadId,
@@ -54,8 +60,10 @@ pub(crate) struct Owner {
     /// The last `moonport.run()` ended by `moonport.stop()`.
     pub(crate) stopped: Cell<bool>,
     pub(crate) on_error: Cell<Option<Anchor>>,
-    /// Payloads that are being shown to Lua.
-    pub(crate) in_hand: Scratch<Option<Payload>>,
+    /// Messages that are being shown to Lua.
+    pub(crate) in_hand: Scratch<Option<Box<Message>>>,
+    /// Answers that are being shown to Lua.
+    pub(crate) answers: Scratch<Option<Payload>>,
     /// Buffers for encoding and decoding.
     pub(crate) scratch: Scratch<Vec<u8>>,
     /// Texts that are being shown to Lua.
@@ -64,8 +72,18 @@ pub(crate) struct Owner {
     pub(crate) runner: Anchor,
     pub(crate) protected: Cell<*mut c_void>,
     pub(crate) descriptor: RefCell<Option<Descriptor>>,
+    /// Ports with a lane.
+    pub(crate) lanes: RefCell<Vec<Rc<Endpoint>>>,
+    /// Questions that wait for their answers.
+    pub(crate) calls: RefCell<HashMap<u64, Calling>>,
+    /// Keys of ports whose objects and messages are all gone.
+    returned: RefCell<Option<Returned>>,
+    /// The main thread of the state, once it was seen.
+    main: Cell<Option<Stack>>,
+    /// A private thread for turns that nobody's Lua code asked for.
+    base: Stack,
     /// Set from any thread: the process was asked to end.
-    pub(crate) interrupted: Arc<AtomicBool>,
+    interrupted: RefCell<Option<Arc<AtomicBool>>>,
     objects: Cell<u64>,
     #[cfg(feature = "luajit")]
     pub(crate) int64: Cell<Option<crate::int64::Helpers>>,
@@ -84,7 +102,9 @@ impl Owner {
         }
         let owner: *const Self = stack.userdata(-1).cast_const().cast();
         // SAFETY: only this function puts a userdata there, and the registry holds it as long as the state lives.
-        Ok(unsafe { &*owner })
+        let owner = unsafe { &*owner };
+        owner.note_main(stack);
+        Ok(owner)
     }
 
     /// Pushes a new owner. Whatever may raise comes before the mailbox is there, the registry's place for it too.
@@ -104,18 +124,63 @@ impl Owner {
         stack.pop(1);
         stack.prepare_anchors();
         let runner = protect::anchor_runner(stack, place);
+        // SAFETY: the new thread belongs to this state, and the anchor, never released, keeps it alive.
+        let base = unsafe { Stack::new(stack.new_thread()) };
+        let thread = stack.anchor();
         let mailbox = Mailbox::new().inspect_err(|_| {
             stack.release(runner);
+            stack.release(thread);
             stack.set_top(userdata - 1);
         })?;
         // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
-        unsafe { place.write(Self::new(mailbox, runner)) };
+        unsafe { place.write(Self::new(mailbox, runner, base)) };
         stack.set_metatable(userdata);
         register(userdata);
+        capi::add(place);
         Ok(())
     }
 
-    fn new(mailbox: Mailbox, runner: Anchor) -> Self {
+    /// The state's owner, if it has one. The stack is as before.
+    pub(crate) fn existing<'a>(stack: Stack) -> Option<&'a Self> {
+        stack.push_pointer((&raw const KEY).cast_mut().cast());
+        stack.raw_get(lua::LUA_REGISTRYINDEX);
+        let owner: *const Self = stack.userdata(-1).cast_const().cast();
+        stack.pop(1);
+        // SAFETY: only `of` puts a userdata there, and the registry holds it as long as the state lives.
+        unsafe { owner.as_ref() }
+    }
+
+    /// Remembers the main thread when it is met: the guard looks at what runs there.
+    pub(crate) fn note_main(&self, stack: Stack) {
+        if self.main.get().is_none() && stack.is_main() {
+            self.main.set(Some(stack));
+        }
+    }
+
+    /// The stack for a turn that nobody's Lua code asked for: the main thread's, where the guard sees what runs.
+    pub(crate) fn base(&self) -> Stack {
+        self.main.get().unwrap_or(self.base)
+    }
+
+    /// The mailbox's handle; 0 when the state is closed.
+    pub(crate) fn handle(&self) -> u64 {
+        self.mailbox(|mailbox| mailbox.handle()).unwrap_or(0)
+    }
+
+    /// In a forked child everything belongs to the parent; what is made from now on belongs to a mailbox of the child's.
+    pub(crate) fn renew_if_forked(&self) {
+        if self.mailbox(|mailbox| mailbox.is_forked()) != Some(true) {
+            return;
+        }
+        let Ok(mailbox) = Mailbox::new() else { return };
+        self.receivers.take();
+        self.lanes.take();
+        self.returned().take();
+        self.descriptor.take();
+        self.mailbox.replace(Some(mailbox));
+    }
+
+    fn new(mailbox: Mailbox, runner: Anchor, base: Stack) -> Self {
         Self {
             thread: std::thread::current().id(),
             mailbox: RefCell::new(Some(mailbox)),
@@ -133,12 +198,18 @@ impl Owner {
             stopped: Cell::new(false),
             on_error: Cell::new(None),
             in_hand: Scratch::default(),
+            answers: Scratch::default(),
             scratch: Scratch::default(),
             texts: Scratch::default(),
             runner,
             protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
-            interrupted: Arc::default(),
+            lanes: RefCell::default(),
+            calls: RefCell::default(),
+            returned: RefCell::new(Some(Rc::default())),
+            main: Cell::new(None),
+            base,
+            interrupted: RefCell::new(Some(Arc::default())),
             objects: Cell::new(0),
             #[cfg(feature = "luajit")]
             int64: Cell::new(None),
@@ -193,7 +264,18 @@ impl Owner {
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.borrow().as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// The flag that asks the process to end.
+    #[cfg(feature = "vendored")]
+    pub(crate) fn interrupted(&self) -> Arc<AtomicBool> {
+        self.interrupted.borrow().clone().unwrap_or_default()
+    }
+
+    /// Where ports put their keys when they are gone.
+    pub(crate) fn returned(&self) -> Returned {
+        self.returned.borrow().clone().unwrap_or_default()
     }
 
     /// The deadline of the next timer, or now if a handler is ready to go on.
@@ -219,8 +301,10 @@ impl Owner {
             if let Receiver::Port(endpoint) = receiver {
                 endpoint.forget(stack);
                 self.mailbox(|mailbox| mailbox.close(endpoint.key));
+                lanes::shut(self, &endpoint);
             }
         }
+        self.calls.take();
         for anchor in self.timers.take().anchors() {
             stack.release(anchor);
         }
@@ -240,9 +324,18 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     let owner: *const Owner = stack.userdata(1).cast_const().cast();
     // SAFETY: only `Owner::of` gives a userdata this finaliser.
     let owner = unsafe { &*owner };
+    capi::remove(owner);
     owner.close(stack);
-    owner.descriptor.take();
+    // The mailbox first: from then on nobody is told to watch the descriptor.
     drop(owner.mailbox.take());
+    owner.descriptor.take();
+    // No destructor runs for the rest: finalisers that come later may still call us.
+    owner.returned.take();
+    owner.interrupted.take();
+    owner.in_hand.clear();
+    owner.scratch.clear();
+    owner.answers.clear();
+    owner.texts.clear();
     0
 }
 

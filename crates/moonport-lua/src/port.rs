@@ -3,34 +3,42 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_core::{Bytes, Encoding, OpenError, Payload, PortKey, PortOptions, PortStats, SendError, Sender};
+use moonport_core::{Encoding, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
 
-use crate::crossing;
 use crate::dispatch;
-use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::function::{Outcome, Result, c_function, fail};
+use crate::lanes::{self, Opened};
 use crate::object::{self, Object};
-use crate::options;
-use crate::owner::{Owner, Receiver, until};
+use crate::options::{self, Value};
+use crate::owner::{Owner, Receiver, Returned, until};
+use crate::sender;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Wait};
 use crate::timer;
 
-/// An open port, as dispatch sees it.
+/// A port, as dispatch sees it. Its Lua object keeps it too, for the counts and the descriptor, which outlive the close.
 pub(crate) struct Endpoint {
     pub(crate) key: PortKey,
+    pub(crate) sender: Sender,
     pub(crate) name: Option<String>,
     pub(crate) serial: bool,
     pub(crate) created: String,
     pub(crate) serial_number: u64,
     pub(crate) referenced: Cell<bool>,
     pub(crate) handler: Cell<Option<Anchor>>,
+    /// Does the handler look at its second argument?
+    pub(crate) wants_message: Cell<bool>,
     /// A serial port's handler has not ended yet.
     pub(crate) busy: Cell<bool>,
     /// Tasks that wait for a message.
     pub(crate) receivers: RefCell<VecDeque<u64>>,
+    pub(crate) lane: RefCell<Option<Opened>>,
+    /// Where keys go whose ports nobody can ask about any more.
+    returned: Returned,
 }
 
 impl Endpoint {
@@ -42,10 +50,15 @@ impl Endpoint {
     }
 }
 
-/// `moonport.Port`. What it refers to may be closed; the sender still tells the counts then.
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.returned.borrow_mut().push(self.key);
+    }
+}
+
+/// `moonport.Port`.
 pub(crate) struct Port {
-    key: PortKey,
-    sender: Sender,
+    pub(crate) endpoint: Rc<Endpoint>,
 }
 
 impl Object for Port {
@@ -57,6 +70,7 @@ impl Object for Port {
             ("receive", c_function!(receive)),
             ("send", c_function!(send)),
             ("handle", c_function!(handle)),
+            ("descriptor", c_function!(lanes::descriptor)),
             ("stats", c_function!(stats)),
             ("ref", c_function!(reference)),
             ("unref", c_function!(unreference)),
@@ -77,21 +91,23 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
             "name" => settings.name = Some(value.text()?.to_owned()),
             "capacity" => settings.capacity = value.count()?,
             "capacity_bytes" => settings.capacity_bytes = value.count()?,
-            "overflow" if value.text()? != "error" => {
-                return Err(value.wrong("\"error\" (the other policies are not built yet)"));
-            }
-            "codec" if value.text()? != "raw" => {
-                return Err(value.wrong("\"raw\" (the other codecs are not built yet)"));
-            }
-            "overflow" | "codec" => {}
+            "overflow" => settings.overflow = overflow(value)?,
+            "codec" => settings.encoding = codec(value)?,
             "serial" => serial = value.boolean()?,
             "ref" => referenced = value.boolean()?,
             _ => return Ok(false),
         }
         Ok(true)
     })?;
+    owner.renew_if_forked();
     let name = settings.name.clone();
-    let opened = owner.mailbox(|mailbox| mailbox.open(settings).map(|key| Some(key).zip(mailbox.sender(key))));
+    let returned = owner.returned().take();
+    let opened = owner.mailbox(|mailbox| {
+        for key in returned {
+            mailbox.release(key);
+        }
+        mailbox.open(settings).map(|key| Some(key).zip(mailbox.sender(key)))
+    });
     let (key, sender) = match opened {
         Some(Ok(Some(opened))) => opened,
         Some(Err(error @ OpenError::Exists(_))) => {
@@ -100,69 +116,111 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         Some(Err(error)) => return Ok(fail(stack, &format!("moonport.port: {error}"), "no_memory")),
         _ => return Ok(fail(stack, "moonport.port: this Lua state is closing", "closed")),
     };
-    let endpoint = Endpoint {
+    let endpoint = Rc::new(Endpoint {
         key,
+        sender,
         name,
         serial,
         created,
         serial_number: owner.count_object(),
         referenced: Cell::new(referenced),
         handler: Cell::new(None),
+        wants_message: Cell::new(true),
         busy: Cell::new(false),
         receivers: RefCell::default(),
-    };
-    owner.set_receiver(key, Some(Receiver::Port(endpoint.into())));
-    place.fill(Port { key, sender });
+        lane: RefCell::default(),
+        returned: owner.returned(),
+    });
+    owner.set_receiver(key, Some(Receiver::Port(Rc::clone(&endpoint))));
+    place.fill(Port { endpoint });
     Ok(Outcome::Values(1))
 }
 
-const CLOSED: &str = "the port is closed";
+fn overflow(value: Value<'_>) -> Result<Overflow> {
+    Ok(match value.text()? {
+        "error" => Overflow::Error,
+        "drop_new" => Overflow::DropNew,
+        "drop_old" => Overflow::DropOld,
+        "latest" => Overflow::Latest,
+        "block" => Overflow::Block,
+        _ => return Err(value.wrong("\"error\", \"drop_new\", \"drop_old\", \"latest\" or \"block\"")),
+    })
+}
+
+fn codec(value: Value<'_>) -> Result<Encoding> {
+    Ok(match value.text()? {
+        "raw" => Encoding::Raw,
+        "json" => Encoding::Json,
+        "msgpack" => Encoding::MessagePack,
+        _ => return Err(value.wrong("\"raw\", \"json\" or \"msgpack\"")),
+    })
+}
+
+pub(crate) const CLOSED: &str = "the port is closed";
 
 fn on(owner: &Owner, stack: Stack) -> Result {
-    let port = object::check::<Port>(stack, 1, "port:on")?;
+    let endpoint = &object::check::<Port>(stack, 1, "port:on")?.endpoint;
     if stack.kind(2) != lua::LUA_TFUNCTION && stack.kind(2) != lua::LUA_TNIL {
         return Err(format!("port:on: expected a function or nil, got {}", stack.type_name(2)).into());
     }
     // Before anything changes: this may raise.
     let handler = (stack.kind(2) == lua::LUA_TFUNCTION).then(|| {
+        let takes_two = stack.takes_two(2);
         stack.copy(2);
-        stack.anchor()
+        (stack.anchor(), takes_two)
     });
-    let Some(endpoint) = owner.endpoint(port.key) else {
-        if let Some(handler) = handler {
+    if owner.endpoint(endpoint.key).is_none() {
+        if let Some((handler, _)) = handler {
             stack.release(handler);
         }
         return Err(format!("port:on: {CLOSED}").into());
-    };
+    }
     endpoint.forget(stack);
-    endpoint.handler.set(handler);
-    dispatch::listen_as_needed(owner, &endpoint);
+    endpoint.wants_message.set(handler.is_none_or(|(_, takes_two)| takes_two));
+    endpoint.handler.set(handler.map(|(handler, _)| handler));
+    dispatch::listen_as_needed(owner, endpoint);
     stack.set_top(1);
     Ok(Outcome::Values(1))
 }
 
 fn receive(owner: &Owner, stack: Stack) -> Result {
-    let port = object::check::<Port>(stack, 1, "port:receive")?;
+    let endpoint = &object::check::<Port>(stack, 1, "port:receive")?.endpoint;
     let wait = if stack.kind(2) <= lua::LUA_TNIL { Duration::ZERO } else { timer::seconds(stack, 2, "port:receive")? };
-    if owner.endpoint(port.key).is_none() {
+    let key = endpoint.key;
+    if owner.endpoint(key).is_none() {
         return Ok(Outcome::Values(task::push_failure(stack, CLOSED, "closed")));
     }
-    if let Some(message) = owner.mailbox(|mailbox| mailbox.take(port.key)).flatten() {
-        return Ok(received(owner, stack, message.payload));
+    lanes::pump_one(owner, stack, endpoint);
+    if let Some(message) = owner.mailbox(|mailbox| mailbox.take(key)).flatten() {
+        return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));
     }
     if wait.is_zero() {
         return Ok(Outcome::Values(task::push_failure(stack, "no message waits", "timeout")));
     }
     let deadline = timer::after_now(wait);
     if task::may_wait(owner, stack) {
-        owner.wait.set(Some(Wait::Message(port.key, deadline)));
+        owner.wait.set(Some(Wait::Message(key, deadline)));
         return Ok(Outcome::Yield);
     }
+    receive_blocking(owner, stack, endpoint, deadline)
+}
+
+/// Sleeps until a message comes, and serves meanwhile those who wait for this owner.
+fn receive_blocking(owner: &Owner, stack: Stack, endpoint: &Rc<Endpoint>, deadline: Option<Instant>) -> Result {
+    let key = endpoint.key;
+    owner.disarm();
     loop {
+        dispatch::serve(owner, stack);
+        if owner.endpoint(key).is_none() {
+            return Ok(Outcome::Values(task::push_failure(stack, CLOSED, "closed")));
+        }
+        lanes::pump_all(owner, stack);
         let left = deadline.map(until);
-        match owner.mailbox(|mailbox| mailbox.take_within(port.key, left)) {
-            Some(Ok(Some(message))) => return Ok(received(owner, stack, message.payload)),
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => dispatch::let_hooks_run(stack),
+        match owner.mailbox(|mailbox| mailbox.take_within(key, left)) {
+            Some(Ok(Some(message))) => {
+                return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));
+            }
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => dispatch::let_hooks_run(stack)?,
             _ => {}
         }
         if owner.is_interrupted() {
@@ -174,63 +232,20 @@ fn receive(owner: &Owner, stack: Stack) -> Result {
     }
 }
 
-fn received(owner: &Owner, stack: Stack, payload: Payload) -> Outcome {
-    stack.push_boolean(true);
-    dispatch::push_payload(owner, stack, Some(payload));
-    Outcome::Values(2)
-}
-
 fn send(owner: &Owner, stack: Stack) -> Result {
     let port = object::check::<Port>(stack, 1, "port:send")?;
-    let mut tag = 0;
-    options::read(stack, 3, "port:send", |key, value| {
-        match key {
-            "timeout" => drop(value.seconds()?),
-            "tag" => {
-                let number = stack.integer(-1).and_then(|number| u32::try_from(number).ok());
-                tag = number.ok_or_else(|| value.wrong("an integer from 0 to 4294967295"))?;
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    if stack.top() < 2 {
-        return Err("port:send: expected a value".into());
-    }
-    let payload = match stack.bytes(2) {
-        Some(bytes) => Payload::raw(bytes),
-        None => owner.scratch.with_buffer(|buffer| {
-            crossing::write(owner, stack, 2, buffer).map_err(|error| Failure(format!("port:send: {error}")))?;
-            Ok::<_, Failure>(Payload::Bytes { encoding: Encoding::Value, bytes: Bytes::copy(buffer) })
-        })?,
-    };
-    match port.sender.send(payload, tag) {
-        Ok(_) => {
-            stack.push_boolean(true);
-            Ok(Outcome::Values(1))
-        }
-        Err(error) => Ok(fail(stack, &format!("port:send: {error}"), name_of(error))),
-    }
-}
-
-fn name_of(error: SendError) -> &'static str {
-    match error {
-        SendError::Full => "full",
-        SendError::TooBig => "too_big",
-        SendError::Forked => "forked",
-        _ => "closed",
-    }
+    sender::send_value(owner, stack, port.endpoint.sender, "port:send")
 }
 
 fn handle(owner: &Owner, stack: Stack) -> Result {
-    let handle = object::check::<Port>(stack, 1, "port:handle")?.key.handle();
+    let handle = object::check::<Port>(stack, 1, "port:handle")?.endpoint.key.handle();
     owner.push_unsigned(stack, handle);
     Ok(Outcome::Values(1))
 }
 
 fn stats(_: &Owner, stack: Stack) -> Result {
     let port = object::check::<Port>(stack, 1, "port:stats")?;
-    push_stats(stack, &port.sender.stats().unwrap_or_default());
+    push_stats(stack, &port.endpoint.sender.stats().unwrap_or_default());
     Ok(Outcome::Values(1))
 }
 
@@ -252,19 +267,17 @@ pub(crate) fn push_stats(stack: Stack, stats: &PortStats) {
     }
 }
 
-fn reference(owner: &Owner, stack: Stack) -> Result {
-    set_referenced(owner, stack, "port:ref", true)
+fn reference(_: &Owner, stack: Stack) -> Result {
+    set_referenced(stack, "port:ref", true)
 }
 
-fn unreference(owner: &Owner, stack: Stack) -> Result {
-    set_referenced(owner, stack, "port:unref", false)
+fn unreference(_: &Owner, stack: Stack) -> Result {
+    set_referenced(stack, "port:unref", false)
 }
 
-fn set_referenced(owner: &Owner, stack: Stack, function: &str, referenced: bool) -> Result {
+fn set_referenced(stack: Stack, function: &str, referenced: bool) -> Result {
     let port = object::check::<Port>(stack, 1, function)?;
-    if let Some(endpoint) = owner.endpoint(port.key) {
-        endpoint.referenced.set(referenced);
-    }
+    port.endpoint.referenced.set(referenced);
     stack.set_top(1);
     Ok(Outcome::Values(1))
 }
@@ -278,26 +291,33 @@ fn close(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(key == "drain")
     })?;
-    let Some(endpoint) = owner.endpoint(port.key) else { return Ok(Outcome::Values(0)) };
+    let endpoint = Rc::clone(&port.endpoint);
+    if owner.endpoint(endpoint.key).is_none() {
+        return Ok(Outcome::Values(0));
+    }
     if drain {
-        owner.mailbox(|mailbox| mailbox.shut(port.key));
-        while endpoint.handler.get().is_some()
-            && port.sender.stats().is_some_and(|stats| stats.waiting > 0)
-            && !endpoint.busy.get()
-        {
+        owner.mailbox(|mailbox| mailbox.shut(endpoint.key));
+        let waits = || endpoint.sender.stats().is_some_and(|stats| stats.waiting > 0);
+        while endpoint.handler.get().is_some() && waits() && !endpoint.busy.get() {
             if dispatch::turn(owner, stack) == 0 {
                 break;
             }
         }
     }
-    owner.set_receiver(port.key, None);
+    owner.mailbox(|mailbox| mailbox.close(endpoint.key));
+    closed(owner, stack, &endpoint);
+    Ok(Outcome::Values(0))
+}
+
+/// The port is closed, by Lua or by another thread: lets go of everything that belongs to it.
+pub(crate) fn closed(owner: &Owner, stack: Stack, endpoint: &Endpoint) {
+    owner.set_receiver(endpoint.key, None);
     endpoint.forget(stack);
-    owner.mailbox(|mailbox| mailbox.close(port.key));
+    lanes::shut(owner, endpoint);
     let waiting = endpoint.receivers.take();
     for id in waiting {
         if let Some(task) = task::take(owner, id) {
             task::go_on(owner, stack, task, |stack| task::push_failure(stack, CLOSED, "closed"));
         }
     }
-    Ok(Outcome::Values(0))
 }

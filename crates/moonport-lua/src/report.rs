@@ -16,12 +16,18 @@ use crate::stack::Stack;
 pub(crate) enum Kind {
     /// An error in a handler.
     Handler,
+    /// Messages of a port are dropped, or no more.
+    Overflow,
+    /// A datagram that cannot become a message.
+    Lane,
 }
 
 impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Handler => "handler",
+            Self::Overflow => "overflow",
+            Self::Lane => "lane",
         }
     }
 }
@@ -57,10 +63,11 @@ pub(crate) fn handler_failed(owner: &Owner, stack: Stack, thread: Stack, name: O
 }
 
 /// A message of the port `name` could not be shown to its handler; the error is on top of the stack, and is popped.
-pub(crate) fn not_delivered(owner: &Owner, stack: Stack, name: Option<&str>) {
+pub(crate) fn not_delivered(owner: &Owner, stack: Stack, name: Option<&str>) -> String {
     let message = format!("a message is lost: {}", describe(stack, -1));
     stack.pop(1);
     tell(owner, stack, Kind::Handler, name, &message, None);
+    message
 }
 
 /// An error value in words, without calling anything of its own.
@@ -133,6 +140,17 @@ fn print(name: Option<&str>, message: &str) {
     };
     // A closed stderr leaves nobody to tell.
     drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
+/// The name of a system's error in the Lua contract, such as "EMFILE".
+pub(crate) fn errno_name(error: &std::io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => "EMFILE",
+        Some(libc::ENFILE) => "ENFILE",
+        Some(libc::ENOMEM | libc::ENOBUFS) => "no_memory",
+        Some(libc::EACCES) => "EACCES",
+        _ => "unsupported",
+    }
 }
 
 /// `moonport.report()`.

@@ -135,6 +135,10 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
             value::push_json(owner, stack, &exchange.body, usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;
         }
+        "data" if exchange.content == Some(Content::MessagePack) => {
+            value::push_msgpack(owner, stack, &exchange.body, usize::MAX)
+                .map_err(|error| Failure(format!("request.data: {error}")))?;
+        }
         "defer" => owner.push_function(stack, c_function!(defer)),
         "aborted" => owner.push_function(stack, c_function!(aborted)),
         _ => stack.push_nil(),
@@ -223,7 +227,7 @@ fn answer(owner: &Owner, stack: Stack) -> Result {
         return Ok(fail(stack, "the request has been answered already", "invalid"));
     }
     stack.set_top(1);
-    let response = response::from_lua(owner, stack, 1).map_err(|refused| format!("answer: {refused}"))?;
+    let response = exchange.answer_of(owner, stack, 1).map_err(|refused| format!("answer: {refused}"))?;
     if exchange.send(response) {
         stack.push_boolean(true);
         return Ok(Outcome::Values(1));
@@ -240,6 +244,10 @@ fn aborted(_: &Owner, stack: Stack) -> Result {
 }
 
 impl Exchange {
+    fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
+        response::from_lua(owner, stack, index, response::prefers_msgpack(&self.headers))
+    }
+
     /// `false` if nobody waits any more.
     fn send(&self, response: Response) -> bool {
         let reply = self.reply.borrow_mut().take();
@@ -256,7 +264,7 @@ impl Exchange {
                 thread.move_to(stack, 1);
                 let mut response = Err(String::new());
                 let made = owner.protect(stack, 1, &mut |stack| {
-                    response = response::from_lua(owner, stack, 1);
+                    response = self.answer_of(owner, stack, 1);
                     0
                 });
                 if made.is_err() {

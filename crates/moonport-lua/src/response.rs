@@ -5,9 +5,10 @@ use std::cell::Cell;
 
 use mlua_sys as lua;
 use moonport_codec::json;
-use moonport_http::{Body, Bytes, HeaderName, HeaderValue, Response};
+use moonport_http::{Body, Bytes, HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::function::{Failure, Outcome, Result};
+use crate::msgpack;
 use crate::object::{self, Object};
 use crate::options;
 use crate::owner::Owner;
@@ -29,6 +30,7 @@ impl Object for Answer {
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
+const MESSAGE_PACK: &str = "application/msgpack";
 
 fn typed(status: u16, content_type: &'static str, body: Bytes) -> Response {
     let headers = vec![(HeaderName::from_static("content-type"), HeaderValue::from_static(content_type))];
@@ -57,11 +59,44 @@ fn to_json(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Bytes
     })
 }
 
-/// The answer that the value at `index` means.
+fn to_msgpack(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Bytes, String> {
+    owner.scratch.with_buffer(|out| match msgpack::write(owner, stack, index, out) {
+        Ok(()) => Ok(Bytes::copy_from_slice(out)),
+        Err(refused) => Err(refused.to_string()),
+    })
+}
+
+/// Does a client that sends this Accept header (RFC 9110 section 12.5.1) want MessagePack more than JSON? Only if it names
+/// it, and does not name JSON as at least as good.
+pub(crate) fn prefers_msgpack(headers: &HeaderMap) -> bool {
+    let (mut msgpack, mut json) = (0.0, 0.0);
+    let values = headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());
+    for range in values.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Some(1.0), |quality| quality.parse().ok());
+        let quality: f64 = quality.unwrap_or(0.0);
+        match name.as_str() {
+            "application/msgpack" | "application/x-msgpack" | "application/vnd.msgpack" => {
+                msgpack = quality.max(msgpack);
+            }
+            "application/json" => json = quality.max(json),
+            _ => {}
+        }
+    }
+    msgpack > json
+}
+
+/// The answer that the value at `index` means; `msgpack`: in MessagePack where it would be JSON.
 ///
 /// # Errors
 /// Why it cannot be one.
-pub(crate) fn from_lua(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
+pub(crate) fn from_lua(
+    owner: &Owner,
+    stack: Stack,
+    index: i32,
+    msgpack: bool,
+) -> std::result::Result<Response, String> {
     match stack.kind(index) {
         lua::LUA_TNIL => Ok(Response { status: 204, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }),
         lua::LUA_TSTRING => {
@@ -72,6 +107,7 @@ pub(crate) fn from_lua(owner: &Owner, stack: Stack, index: i32) -> std::result::
             let answer = object::get::<Answer>(stack, index).ok_or("a userdata cannot be an answer")?;
             answer.0.take().ok_or_else(|| "this moonport.response was returned before".to_owned())
         }
+        _ if msgpack => to_msgpack(owner, stack, index).map(|body| typed(200, MESSAGE_PACK, body)),
         _ => to_json(owner, stack, index).map(|body| typed(200, JSON, body)),
     }
 }
@@ -105,22 +141,9 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
                 let bytes = stack.bytes(-1).ok_or_else(|| value.wrong("a string"))?;
                 ("body", Body::Bytes(Bytes::copy_from_slice(bytes)), Some(text_type(bytes)))
             }
-            "json" => {
-                // The value below stays where options::read looks for it.
-                stack.copy(-1);
-                let mut bytes = Err(String::new());
-                let made = owner.protect(stack, 1, &mut |stack| {
-                    bytes = to_json(owner, stack, 1);
-                    0
-                });
-                if made.is_err() {
-                    bytes = Err(report::describe(stack, -1));
-                }
-                let bytes = bytes.map_err(|refused| format!("{FUNCTION}: json: {refused}"))?;
-                ("json", Body::Bytes(bytes), Some(JSON))
-            }
+            "json" => ("json", Body::Bytes(encode(owner, stack, "json", to_json)?), Some(JSON)),
+            "msgpack" => ("msgpack", Body::Bytes(encode(owner, stack, "msgpack", to_msgpack)?), Some(MESSAGE_PACK)),
             "file" => ("file", Body::File(value.path()?), None),
-            "msgpack" => return Err(value.wrong("nothing: MessagePack is not built yet")),
             _ => return Ok(false),
         };
         if let Some((other, ..)) = &body {
@@ -143,6 +166,23 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
     Ok(Outcome::Values(1))
 }
 
+type Encode = fn(&Owner, Stack, i32) -> std::result::Result<Bytes, String>;
+
+/// The value on top, which stays where options::read looks for it, as a body.
+fn encode(owner: &Owner, stack: Stack, key: &str, encode: Encode) -> Result<Bytes> {
+    stack.copy(-1);
+    let mut bytes = Err(String::new());
+    let made = owner.protect(stack, 1, &mut |stack| {
+        bytes = encode(owner, stack, 1);
+        0
+    });
+    if made.is_err() {
+        bytes = Err(report::describe(stack, -1));
+        stack.pop(1);
+    }
+    bytes.map_err(|refused| Failure(format!("moonport.response: {key}: {refused}")))
+}
+
 /// Headers that the server itself writes.
 const OURS: [&str; 4] = ["connection", "content-length", "transfer-encoding", "date"];
 
@@ -162,4 +202,31 @@ fn read_headers(stack: Stack, headers: &mut Vec<(HeaderName, HeaderValue)>) -> R
         headers.push((name, header));
         Ok(true)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messagepack_goes_to_those_who_ask_for_it() {
+        let prefers = |accept: &'static str| {
+            prefers_msgpack(&HeaderMap::from_iter([(
+                HeaderName::from_static("accept"),
+                HeaderValue::from_static(accept),
+            )]))
+        };
+        for accept in [
+            "application/msgpack",
+            "application/x-msgpack, */*",
+            "text/html, Application/MsgPack;q=0.5",
+            "application/json;q=0.5, application/vnd.msgpack;q=0.6",
+        ] {
+            assert!(prefers(accept), "{accept}");
+        }
+        for accept in ["", "*/*", "application/*", "application/json, application/msgpack", "application/msgpack;q=0"] {
+            assert!(!prefers(accept), "{accept}");
+        }
+        assert!(!prefers_msgpack(&HeaderMap::new()));
+    }
 }

@@ -14,6 +14,7 @@ use crate::timer;
 /// `moonport.run()`.
 pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
     own_thread(owner, "moonport.run")?;
+    owner.renew_if_forked();
     if owner.depth.get() >= dispatch::DEEPEST {
         return Err("moonport.run: loops are nested more than 16 deep".into());
     }
@@ -27,7 +28,7 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
             break;
         }
         dispatch::rest(owner);
-        dispatch::sleep(owner, stack, None);
+        dispatch::sleep(owner, stack, None)?;
     }
     dispatch::rest(owner);
     owner.stopped.set(owner.stopping.replace(false));
@@ -43,6 +44,7 @@ pub(crate) fn stop(owner: &Owner, _: Stack) -> Result {
 /// `moonport.step(timeout)`.
 pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
     own_thread(owner, "moonport.step")?;
+    owner.renew_if_forked();
     let wait = if stack.kind(1) <= lua::LUA_TNIL { Duration::ZERO } else { timer::seconds(stack, 1, "moonport.step")? };
     let deadline = Instant::now().checked_add(wait);
     // A stop() is for a run() around this; a step on its own still delivers.
@@ -53,7 +55,7 @@ pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
         if left.is_some_and(|left| left.is_zero()) {
             break;
         }
-        dispatch::sleep(owner, stack, left);
+        dispatch::sleep(owner, stack, left)?;
         if owner.is_interrupted() {
             return Err("interrupted".into());
         }
@@ -66,6 +68,7 @@ pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
 
 /// `moonport.descriptor()`.
 pub(crate) fn descriptor(owner: &Owner, stack: Stack) -> Result {
+    owner.renew_if_forked();
     match owner.descriptor() {
         Ok(descriptor) => {
             stack.push_integer(descriptor.into());

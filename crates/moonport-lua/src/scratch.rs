@@ -49,6 +49,13 @@ impl<T: Default> Scratch<T> {
         let values = unsafe { &mut *self.values.get() };
         values.truncate(depth);
     }
+
+    /// Frees all, when nothing is lent any more.
+    pub(crate) fn clear(&self) {
+        self.depth.set(0);
+        // SAFETY: no reference into it is left; one thread owns the state.
+        drop(std::mem::take(unsafe { &mut *self.values.get() }));
+    }
 }
 
 /// A buffer that grew beyond this is freed after its use.

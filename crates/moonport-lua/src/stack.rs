@@ -261,6 +261,65 @@ impl Stack {
         self.raw_get(index)
     }
 
+    /// Is this the main thread of its state, not a coroutine?
+    pub(crate) fn is_main(self) -> bool {
+        // SAFETY: pushes one value, for which there is room.
+        let main = unsafe { lua::lua_pushthread(self.0) } == 1;
+        self.pop(1);
+        main
+    }
+
+    /// May the function at `index` look at a second argument? `true` where that cannot be told.
+    pub(crate) fn takes_two(self, index: c_int) -> bool {
+        let top = self.top();
+        self.copy(index);
+        let takes = self.parameters().is_none_or(|count| count >= 2);
+        self.set_top(top);
+        takes
+    }
+
+    /// How many parameters the function on top has; `None` if that is not fixed or cannot be told. Pops it.
+    #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+    fn parameters(self) -> Option<i64> {
+        let mut activation = std::mem::MaybeUninit::<lua::lua_Debug>::zeroed();
+        // SAFETY: the function is on top, and the record is only filled.
+        unsafe { lua::lua_getinfo(self.0, c">u".as_ptr(), activation.as_mut_ptr()) };
+        // SAFETY: an all-zero record is valid, and Lua filled what "u" asks for.
+        let activation = unsafe { activation.assume_init() };
+        (activation.isvararg == 0).then_some(activation.nparams.into())
+    }
+
+    /// LuaJIT tells it only to Lua.
+    #[cfg(feature = "luajit")]
+    fn parameters(self) -> Option<i64> {
+        let function = self.top();
+        self.field(lua::LUA_REGISTRYINDEX, "_LOADED");
+        for name in ["debug", "getinfo"] {
+            if self.kind(-1) != lua::LUA_TTABLE {
+                return None;
+            }
+            self.field(-1, name);
+        }
+        self.copy(function);
+        self.push_str("u");
+        if self.kind(-3) != lua::LUA_TFUNCTION
+            || self.call_protected(2, 1) != lua::LUA_OK
+            || self.kind(-1) != lua::LUA_TTABLE
+        {
+            return None;
+        }
+        self.field(-1, "isvararg");
+        self.field(-2, "nparams");
+        let count = self.integer(-1);
+        if self.kind(-2) == lua::LUA_TBOOLEAN && !self.truth(-2) { count } else { None }
+    }
+
+    /// 5.1 does not tell.
+    #[cfg(feature = "lua51")]
+    fn parameters(self) -> Option<i64> {
+        None
+    }
+
     /// `file:line` of the Lua code that called, or "?". Raises nothing.
     pub(crate) fn caller(self) -> String {
         let mut activation = std::mem::MaybeUninit::<lua::lua_Debug>::zeroed();

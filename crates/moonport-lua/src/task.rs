@@ -6,12 +6,15 @@ use std::time::Instant;
 
 use mlua_sys as lua;
 use moonport_core::PortKey;
+use moonport_core::reply::CallError;
 
+use crate::call;
 use crate::dispatch;
 use crate::function::{Outcome, Result};
 use crate::owner::Owner;
 use crate::port::Endpoint;
 use crate::protect::Raised;
+use crate::question::Question;
 use crate::report;
 use crate::request::Exchange;
 use crate::stack::{Anchor, Stack};
@@ -19,8 +22,8 @@ use crate::timer::{self, Due};
 
 /// On whose behalf a task runs, and who hears of its end.
 pub(crate) enum Origin {
-    /// A message of this port.
-    Port(Rc<Endpoint>),
+    /// A message of this port, and who waits for its answer.
+    Port(Rc<Endpoint>, Option<Question>),
     /// A request; its answer is what the handler returns.
     Request(Rc<Exchange>),
     /// A timer or `moonport.spawn`.
@@ -34,6 +37,7 @@ pub(crate) struct Task {
     origin: Origin,
     timer: Option<u64>,
     receiving: Option<PortKey>,
+    calling: Option<u64>,
 }
 
 /// How a handler ended.
@@ -51,6 +55,8 @@ pub(crate) enum Wait {
     Until(Option<Instant>),
     /// A message of this port, or a time.
     Message(PortKey, Option<Instant>),
+    /// The answer to this question, or a time.
+    Answer(u64, Option<Instant>),
 }
 
 /// A private thread: an idle one, or a new one.
@@ -65,7 +71,8 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
 
 /// Runs the function below `arguments` values on `thread` until it ends or waits.
 pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), arguments: i32, origin: Origin) {
-    run(owner, stack, Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None }, arguments);
+    let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
+    run(owner, stack, task, arguments);
 }
 
 fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
@@ -118,6 +125,13 @@ fn suspend(owner: &Owner, mut task: Task, wait: Option<Wait>) {
             dispatch::add_receiver(owner, key, id);
             deadline
         }
+        Some(Wait::Answer(call, deadline)) => {
+            task.calling = Some(call);
+            if let Some(calling) = owner.calls.borrow_mut().get_mut(&call) {
+                calling.task = Some(id);
+            }
+            deadline
+        }
         None => {
             owner.ready.borrow_mut().push_back(id);
             None
@@ -138,6 +152,9 @@ pub(crate) fn take(owner: &Owner, id: u64) -> Option<Task> {
     if let Some(key) = task.receiving.take() {
         dispatch::remove_receiver(owner, key, id);
     }
+    if let Some(call) = task.calling.take() {
+        drop(owner.calls.borrow_mut().remove(&call));
+    }
     Some(task)
 }
 
@@ -153,16 +170,16 @@ pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, mut push: impl FnMu
     run(owner, stack, task, arguments);
 }
 
-/// Goes on with a task whose time has come: a sleep ends with nothing, a receive with its timeout.
+/// Goes on with a task whose time has come: a sleep ends with nothing, other waits with their timeout.
 pub(crate) fn time_is_over(owner: &Owner, stack: Stack, id: u64) {
-    let receiving = owner.tasks.borrow().get(&id).is_some_and(|task| task.receiving.is_some());
+    let waits = |task: &Task| (task.receiving.is_some(), task.calling.is_some());
+    let waits = owner.tasks.borrow().get(&id).map(waits);
     let Some(task) = take(owner, id) else { return };
-    go_on(
-        owner,
-        stack,
-        task,
-        |stack| if receiving { push_failure(stack, "no message came in time", "timeout") } else { 0 },
-    );
+    go_on(owner, stack, task, |stack| match waits {
+        Some((true, _)) => push_failure(stack, "no message came in time", "timeout"),
+        Some((_, true)) => call::push_call_error(stack, &CallError::Timeout),
+        _ => 0,
+    });
 }
 
 /// `false, message, name`.
@@ -176,7 +193,7 @@ pub(crate) fn push_failure(stack: Stack, message: &str, name: &str) -> i32 {
 impl Origin {
     fn name(&self) -> Option<&str> {
         match self {
-            Self::Port(endpoint) => endpoint.name.as_deref(),
+            Self::Port(endpoint, _) => endpoint.name.as_deref(),
             Self::Request(exchange) => Some(&exchange.name),
             Self::Own => None,
         }
@@ -186,7 +203,12 @@ impl Origin {
 /// A handler has returned (its results are on top of its stack) or failed.
 fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>) {
     match origin {
-        Origin::Port(endpoint) => dispatch::handler_ended(owner, endpoint),
+        Origin::Port(endpoint, question) => {
+            if let (Some(question), Ended::Failed(message)) = (question, ended) {
+                question.fail(message);
+            }
+            dispatch::handler_ended(owner, endpoint);
+        }
         Origin::Request(exchange) => exchange.handler_ended(owner, stack, ended),
         Origin::Own => {}
     }

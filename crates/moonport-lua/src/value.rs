@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! JSON and Lua values, straight from one to the other: the codec drives a builder on the stack, and a walk over Lua's
-//! tables drives the codec's writers.
+//! JSON and Lua values, straight from one to the other: the codec drives a builder on the stack, which serves
+//! MessagePack too, and a walk over Lua's tables drives the codec's writers.
 
 use mlua_sys as lua;
-use moonport_codec::json;
-use moonport_codec::{DEFAULT_DEPTH, Visitor};
+use moonport_codec::{DEFAULT_DEPTH, Visitor, json, msgpack};
 
 use crate::int64::Int64;
 use crate::owner::Owner;
@@ -12,9 +11,6 @@ use crate::stack::Stack;
 
 /// How deep values may nest, both ways.
 pub(crate) const DEPTH: usize = DEFAULT_DEPTH;
-
-/// The greatest table that is made before its items have come.
-const ROOM: usize = 65_536;
 
 /// Why a value cannot leave Lua, and where in it.
 #[derive(Debug)]
@@ -113,6 +109,20 @@ pub(crate) fn push_json(owner: &Owner, stack: Stack, text: &[u8], depth: usize) 
     result
 }
 
+/// Pushes the value of a MessagePack document. On an error the stack is as before.
+///
+/// # Errors
+/// The codec's, with the offset.
+pub(crate) fn push_msgpack(owner: &Owner, stack: Stack, bytes: &[u8], depth: usize) -> Result<(), msgpack::Error> {
+    let top = stack.top();
+    stack.check_room();
+    let result = msgpack::decode(bytes, depth, &mut Builder { owner, stack });
+    if result.is_err() {
+        stack.set_top(top);
+    }
+    result
+}
+
 struct Builder<'a> {
     owner: &'a Owner,
     stack: Stack,
@@ -176,8 +186,9 @@ impl Visitor for Builder<'_> {
     fn object_end(&mut self, _length: usize) {}
 }
 
+/// Room made in a new table for what a document says is in it.
 fn room(hint: usize) -> i32 {
-    i32::try_from(hint.min(ROOM)).unwrap_or_default()
+    i32::try_from(hint).unwrap_or(i32::MAX).min(1 << 16)
 }
 
 /// Appends the value at `index` as JSON.

@@ -20,28 +20,37 @@ impl Hook {
     }
 
     pub(super) fn call(&self) {
-        // One total order with the two steps of `set`: either it sees this call, or this sees its new function.
+        // One total order with the steps of `swap` and `free`: either they see this call, or this sees the new function.
         self.calls.fetch_add(1, Ordering::SeqCst);
         let function = self.function.load(Ordering::SeqCst);
         if !function.is_null() {
-            // SAFETY: `set` frees a function only after it was replaced and no call was under way.
+            // SAFETY: `free` takes a function only after it was replaced and no call was under way.
             unsafe { (*function)() };
         }
         self.calls.fetch_sub(1, Ordering::Release);
     }
 
-    /// Sets the function. When this returns, the one before is not called any more. Not to be called from it.
-    pub(super) fn set(&self, function: Option<Box<Function>>) {
+    /// Sets the function and gives the one before, which may be running still.
+    pub(super) fn swap(&self, function: Option<Box<Function>>) -> Replaced {
         let new = function.map_or(ptr::null_mut(), |function| Box::into_raw(Box::new(function)));
         // In one total order with the two steps of `call`.
-        let old = self.function.swap(new, Ordering::SeqCst);
-        if old.is_null() {
+        Replaced(self.function.swap(new, Ordering::SeqCst))
+    }
+
+    /// Waits until no call is under way, and frees the function. Not to be called from it.
+    pub(super) fn free(&self, replaced: Replaced) {
+        if replaced.0.is_null() {
             return;
         }
         while self.calls.load(Ordering::SeqCst) != 0 {
             std::thread::yield_now();
         }
-        // SAFETY: it came from `Box::into_raw` in an earlier `set`, and nobody can reach it any more.
-        drop(unsafe { Box::from_raw(old) });
+        // SAFETY: it came from `Box::into_raw` in an earlier `swap`, and nobody can reach it any more.
+        drop(unsafe { Box::from_raw(replaced.0) });
     }
 }
+
+/// A function that [`Hook::swap`] has replaced, to be given to [`Hook::free`].
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Replaced(*mut Box<Function>);

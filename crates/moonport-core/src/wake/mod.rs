@@ -61,10 +61,20 @@ impl Wake {
         }
     }
 
-    /// Sets the function that is called beside the signal, and calls it if the signal stands already.
-    pub(crate) fn set_hook(&self, hook: Option<Box<dyn Fn() + Send + Sync>>) {
-        self.hook.set(hook);
-        if self.pending.load(Ordering::Acquire) {
+    /// Sets the function that is called beside the signal; the one before is for [`Wake::free_hook`].
+    pub(crate) fn swap_hook(&self, hook: Option<Box<dyn Fn() + Send + Sync>>) -> hook::Replaced {
+        self.hook.swap(hook)
+    }
+
+    /// When this returns, the function is not called any more.
+    pub(crate) fn free_hook(&self, replaced: hook::Replaced) {
+        self.hook.free(replaced);
+    }
+
+    /// A new function hears of a signal that stands already.
+    pub(crate) fn call_hook_if_pending(&self) {
+        // An exchange and not a load: of this and a `wake` at the same time, one sees the other.
+        if self.pending.fetch_or(false, Ordering::AcqRel) {
             self.hook.call();
         }
     }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the C ABI needs of whoever runs Lua: the crate above registers it once.
+
+use std::ffi::{c_int, c_void};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use moonport_core::reply::{Answer, Answered};
+
+/// How waiting for an answer ended.
+#[derive(Debug)]
+pub enum Waited {
+    /// With an answer, or the reason why there is none.
+    Answered(Answered),
+    /// Nobody will answer.
+    Over,
+    /// Not in time.
+    TimedOut,
+}
+
+/// The owner's side. Functions marked OWNER are called on any thread and check that themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// The handle of the Lua state's mailbox, 0 if it has none. OWNER.
+    pub state_of: fn(lua_state: *mut c_void) -> u64,
+    /// The descriptor to watch, -1 if there is none. OWNER where it is not made yet.
+    pub descriptor: fn(state: u64) -> c_int,
+    /// A turn of at most so many messages and seconds (0: the defaults): how many were delivered, or an error. OWNER.
+    pub step: fn(state: u64, max_messages: u32, budget: f64) -> c_int,
+    /// Waits for an answer on a thread that owns a state, and serves its callers meanwhile; gives the answer back on a
+    /// thread that owns none.
+    pub wait: Wait,
+}
+
+/// See [`Host::wait`].
+pub type Wait = fn(answer: Answer<Answered>, deadline: Option<Instant>) -> Result<Waited, Answer<Answered>>;
+
+static HOST: OnceLock<Host> = OnceLock::new();
+
+/// Registers the owner's side. The first time counts.
+pub fn register(host: Host) {
+    HOST.get_or_init(|| host);
+}
+
+pub(crate) fn get() -> Option<&'static Host> {
+    HOST.get()
+}
+
+/// Waits for an answer on any thread.
+pub(crate) fn wait(answer: Answer<Answered>, deadline: Option<Instant>) -> Waited {
+    let answer = match get() {
+        Some(host) => match (host.wait)(answer, deadline) {
+            Ok(waited) => return waited,
+            Err(answer) => answer,
+        },
+        None => answer,
+    };
+    let left = deadline.map_or(std::time::Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+    match answer.wait(left) {
+        Ok(Some(answered)) => Waited::Answered(answered),
+        Ok(None) => Waited::Over,
+        Err(_) => Waited::TimedOut,
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `sender:call`, and waiting for an answer on the owner's thread: a handler is suspended meanwhile, other code serves
+//! those who wait for this owner, so that two states that call each other finish.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use mlua_sys as lua;
+use moonport_capi::host::Waited;
+use moonport_core::reply::{Answer, Answered, CallError};
+use moonport_core::{Encoding, Notifier, Sender};
+
+use crate::dispatch;
+use crate::function::{Outcome, Result};
+use crate::lanes;
+use crate::object;
+use crate::owner::{Owner, until};
+use crate::sender;
+use crate::stack::Stack;
+use crate::task::{self, Wait};
+use crate::timer;
+
+/// A question of this state's on its way.
+pub(crate) struct Calling {
+    answer: Answer<Answered>,
+    sender: Sender,
+    waker: Waker,
+    /// The task that waits, once it is suspended.
+    pub(crate) task: Option<u64>,
+}
+
+/// Tells the owner that a question may have its answer.
+struct Notify {
+    notifier: Notifier,
+    call: u64,
+}
+
+impl Wake for Notify {
+    fn wake(self: Arc<Self>) {
+        self.notifier.notify(self.call);
+    }
+}
+
+/// Makes the owner look.
+struct Knock(Notifier);
+
+impl Wake for Knock {
+    fn wake(self: Arc<Self>) {
+        self.0.wake();
+    }
+}
+
+/// `sender:call(value, timeout)`.
+pub(crate) fn call(owner: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "sender:call";
+    let sender = *object::check::<Sender>(stack, 1, FUNCTION)?;
+    let timeout =
+        if stack.kind(3) <= lua::LUA_TNIL { Duration::from_secs(5) } else { timer::seconds(stack, 3, FUNCTION)? };
+    if stack.top() < 2 {
+        return Err(format!("{FUNCTION}: expected a value").into());
+    }
+    let payload = sender::payload(owner, stack, 2, FUNCTION)?;
+    let deadline = timer::after_now(timeout);
+    let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else {
+        return Ok(Outcome::Values(task::push_failure(stack, "sender:call: this Lua state is closing", "closed")));
+    };
+    let answer = match sender.begin_call(payload, 0, Encoding::Value, timeout) {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Outcome::Values(push_call_error(stack, &error))),
+    };
+    if !task::may_wait(owner, stack) {
+        let waited = wait(owner, stack, answer, deadline)?;
+        return Ok(Outcome::Values(push_waited(owner, stack, sender, waited)));
+    }
+    let id = owner.count_object();
+    let waker = Waker::from(Arc::new(Notify { notifier, call: id }));
+    let mut calling = Calling { answer, sender, waker, task: None };
+    match calling.poll() {
+        Some(waited) => Ok(Outcome::Values(push_waited(owner, stack, sender, waited))),
+        None => {
+            owner.calls.borrow_mut().insert(id, calling);
+            owner.wait.set(Some(Wait::Answer(id, deadline)));
+            Ok(Outcome::Yield)
+        }
+    }
+}
+
+impl Calling {
+    fn poll(&mut self) -> Option<Waited> {
+        poll(&mut self.answer, &self.waker)
+    }
+}
+
+fn poll(answer: &mut Answer<Answered>, waker: &Waker) -> Option<Waited> {
+    match Pin::new(answer).poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(Some(answered)) => Some(Waited::Answered(answered)),
+        Poll::Ready(None) => Some(Waited::Over),
+        Poll::Pending => None,
+    }
+}
+
+/// A question may have its answer: then the task that asked goes on. `true` if one did.
+pub(crate) fn notified(owner: &Owner, stack: Stack, call: u64) -> bool {
+    let Some(mut calling) = owner.calls.borrow_mut().remove(&call) else { return false };
+    let waited = calling.poll();
+    let task = calling.task;
+    let Some((waited, task)) = waited.zip(task) else {
+        owner.calls.borrow_mut().insert(call, calling);
+        return false;
+    };
+    let sender = calling.sender;
+    drop(calling);
+    let Some(task) = task::take(owner, task) else { return false };
+    let mut waited = Some(waited);
+    task::go_on(owner, stack, task, |stack| push_waited(owner, stack, sender, waited.take().unwrap_or(Waited::Over)));
+    true
+}
+
+/// Waits on the owner's thread, outside of any task.
+///
+/// # Errors
+/// The process was asked to end, or a debug hook that ran because of a signal raised an error.
+pub(crate) fn wait(
+    owner: &Owner,
+    stack: Stack,
+    mut answer: Answer<Answered>,
+    deadline: Option<Instant>,
+) -> Result<Waited> {
+    let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else { return Ok(Waited::Over) };
+    let waker = Waker::from(Arc::new(Knock(notifier)));
+    owner.disarm();
+    let waited = loop {
+        // Lowered before the look: an answer that comes after it raises it again.
+        owner.mailbox(|mailbox| mailbox.hush());
+        if let Some(waited) = poll(&mut answer, &waker) {
+            break Ok(waited);
+        }
+        dispatch::serve(owner, stack);
+        lanes::pump_all(owner, stack);
+        if owner.is_interrupted() {
+            break Err("interrupted".into());
+        }
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            break Ok(Waited::TimedOut);
+        }
+        let left = deadline.map(until);
+        let interrupted = owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err());
+        if interrupted && let Err(failure) = dispatch::let_hooks_run(stack) {
+            break Err(failure);
+        }
+    };
+    dispatch::rest(owner);
+    waited
+}
+
+/// Pushes the results of `sender:call`.
+fn push_waited(owner: &Owner, stack: Stack, sender: Sender, waited: Waited) -> i32 {
+    match waited {
+        Waited::Answered(Ok(payload)) => {
+            stack.push_boolean(true);
+            dispatch::push_payload(owner, stack, Some(payload));
+            2
+        }
+        Waited::Answered(Err(error)) => push_call_error(stack, &error),
+        Waited::Over => push_call_error(stack, &sender.unanswered()),
+        Waited::TimedOut => push_call_error(stack, &CallError::Timeout),
+    }
+}
+
+pub(crate) fn push_call_error(stack: Stack, error: &CallError) -> i32 {
+    let name = match error {
+        CallError::Send(error) => sender::name_of(*error),
+        CallError::Timeout => "timeout",
+        _ => "handler",
+    };
+    task::push_failure(stack, &format!("sender:call: {error}"), name)
+}
