@@ -163,16 +163,9 @@ end)
 
 if jit then
   test("the descriptor is readable exactly while step would run something", function()
-    local ffi = require("ffi")
-    ffi.cdef([[
-      struct spec_pollfd { int fd; short events; short revents; };
-      int poll(struct spec_pollfd *fds, unsigned long count, int milliseconds);
-    ]])
-    local entry = ffi.new("struct spec_pollfd[1]")
-    entry[0].fd = moonport.descriptor()
-    entry[0].events = 1
+    local descriptor = moonport.descriptor()
     local function readable(milliseconds)
-      return ffi.C.poll(entry, 1, milliseconds or 0) == 1
+      return spec.readable(descriptor, milliseconds)
     end
     equal(readable(), false)
     local quiet, loud = moonport.port(), moonport.port()

@@ -6,6 +6,9 @@ local folder = (arg[0]:match("^(.*)/[^/]*$") or ".") .. "/"
 local hostile = os.getenv("MOONPORT_SPEC") == "hostile"
 local spec = { passed = 0, failed = 0 }
 
+-- Integers beyond 2^53: "unsigned" under LuaJIT, which has both kinds, "signed" from 5.3 on, not exact elsewhere.
+spec.exact = rawget(_G, "jit") and "unsigned" or math.type and "signed"
+
 -- Wraps a handler: counted, and under the hostile collector with a full collection around it.
 function spec.handler(fn)
   return function(...)
@@ -41,6 +44,20 @@ function spec.raises(pattern, fn, ...)
   spec.match(message, pattern)
 end
 
+-- Does a descriptor become readable within so many milliseconds? LuaJIT only.
+function spec.readable(descriptor, milliseconds)
+  local ffi = require("ffi")
+  if not spec.entry then
+    ffi.cdef([[
+      struct spec_pollfd { int fd; short events; short revents; };
+      int poll(struct spec_pollfd *entries, unsigned long count, int milliseconds);
+    ]])
+    spec.entry = ffi.new("struct spec_pollfd[1]")
+  end
+  spec.entry[0].fd, spec.entry[0].events = descriptor, 1
+  return ffi.C.poll(spec.entry, 1, milliseconds or 0) == 1
+end
+
 -- A test: its name, and a function. What it leaves open is closed after it.
 function spec.test(name, fn)
   local moonport = require("moonport")
@@ -61,7 +78,7 @@ function spec.test(name, fn)
   end
 end
 
-local files = #arg > 0 and arg or { "port", "json", "loop", "flavour" }
+local files = #arg > 0 and arg or { "port", "policy", "lane", "json", "msgpack", "loop", "flavour" }
 for _, file in ipairs(files) do
   assert(loadfile(folder .. file .. "_spec.lua"))(spec)
 end
