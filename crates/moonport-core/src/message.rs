@@ -51,6 +51,13 @@ impl Payload {
         Self::Bytes { encoding: Encoding::Raw, bytes: Bytes::copy(bytes) }
     }
 
+    /// A copy of `bytes`, which are one JSON document. It is not checked here: the receiver reports a malformed one and
+    /// drops it.
+    #[must_use]
+    pub fn json(bytes: &[u8]) -> Self {
+        Self::Bytes { encoding: Encoding::Json, bytes: Bytes::copy(bytes) }
+    }
+
     /// The bytes that this payload counts for.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -34,9 +34,9 @@ fn readable(mailbox: &Mailbox) -> bool {
 
 #[test]
 fn many_threads_over_several_ports_lose_nothing_and_keep_their_order() {
-    let (threads, each) = if cfg!(miri) { (3, 40) } else { (8, 25_000) };
+    let (threads, each) = if cfg!(miri) { (3, 40) } else { (8, 100_000) };
     let mut mailbox = Mailbox::new().expect("a mailbox");
-    let ports: Vec<_> = (0..4)
+    let ports: Vec<_> = (0..6)
         .map(|_| {
             let port = mailbox.open(PortOptions { capacity: 1 << 20, ..PortOptions::default() }).expect("a port");
             mailbox.listen(port, true);

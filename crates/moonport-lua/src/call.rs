@@ -158,11 +158,7 @@ pub(crate) fn wait(
 /// Pushes the results of `sender:call`.
 fn push_waited(owner: &Owner, stack: Stack, sender: Sender, waited: Waited) -> i32 {
     match waited {
-        Waited::Answered(Ok(payload)) => {
-            stack.push_boolean(true);
-            dispatch::push_payload(owner, stack, Some(payload));
-            2
-        }
+        Waited::Answered(Ok(payload)) => dispatch::push_answer(owner, stack, payload),
         Waited::Answered(Err(error)) => push_call_error(stack, &error),
         Waited::Over => push_call_error(stack, &sender.unanswered()),
         Waited::TimedOut => push_call_error(stack, &CallError::Timeout),

@@ -16,7 +16,7 @@ use crate::lanes;
 use crate::owner::{Owner, Receiver};
 use crate::port::Endpoint;
 use crate::question::{self, Question};
-use crate::report;
+use crate::report::{self, Kind};
 use crate::request;
 use crate::stack::Stack;
 use crate::task::{self, Origin};
@@ -213,9 +213,10 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
     let (sequence, tag) = (message.sequence, message.tag);
     let question = message.reply.take().map(Question::new);
     let mut message = Some(message);
+    let mut malformed = None;
     let pushed = owner.protect(stack, 0, &mut |stack| {
         stack.push_anchored(handler);
-        push_value(owner, stack, message.take());
+        malformed = push_value(owner, stack, message.take());
         if !endpoint.wants_message.get() {
             return 2;
         }
@@ -230,6 +231,16 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         }
         return handler_ended(owner, &endpoint);
     };
+    if let Some(malformed) = malformed {
+        stack.pop(pushed);
+        owner.idle.borrow_mut().push(thread);
+        let text = endpoint.describe(&format!("a message is dropped: {malformed}"));
+        report::tell(owner, stack, Kind::Handler, endpoint.name.as_deref(), &text, None);
+        if let Some(question) = question {
+            question.fail(&text);
+        }
+        return handler_ended(owner, &endpoint);
+    }
     stack.move_to(thread.0, pushed);
     task::start(owner, stack, thread, pushed - 1, Origin::Port(endpoint, question));
 }
@@ -254,50 +265,72 @@ pub(crate) fn push_received(owner: &Owner, stack: Stack, mut message: Option<Box
         reply.refuse(CallError::Unanswered);
     }
     stack.push_boolean(true);
-    push_value(owner, stack, message);
-    2
+    match push_value(owner, stack, message) {
+        None => 2,
+        Some(malformed) => push_malformed(owner, stack, malformed),
+    }
 }
 
-/// Pushes the value that a message carries.
-fn push_value(owner: &Owner, stack: Stack, message: Option<Box<Message>>) {
+/// Pushes the value that a message carries; gives what is wrong with it if it cannot be shown, with nil in its place.
+fn push_value(owner: &Owner, stack: Stack, message: Option<Box<Message>>) -> Option<String> {
     owner.in_hand.with(|place| {
         *place = message;
-        if let Some(message) = place {
-            push_content(owner, stack, &message.payload);
-        }
+        let malformed = place.as_ref().and_then(|message| push_content(owner, stack, &message.payload));
         *place = None;
-    });
+        malformed
+    })
 }
 
-/// Pushes the value of an answer.
-pub(crate) fn push_payload(owner: &Owner, stack: Stack, payload: Option<Payload>) {
-    owner.answers.with(|place| {
-        *place = payload;
-        if let Some(payload) = place {
-            push_content(owner, stack, payload);
-        }
+/// Pushes true and the value of an answer, or what is wrong with it.
+pub(crate) fn push_answer(owner: &Owner, stack: Stack, payload: Payload) -> i32 {
+    stack.push_boolean(true);
+    let malformed = owner.answers.with(|place| {
+        *place = Some(payload);
+        let malformed = place.as_ref().and_then(|payload| push_content(owner, stack, payload));
         *place = None;
+        malformed
     });
+    malformed.map_or(2, |malformed| push_malformed(owner, stack, malformed))
 }
 
-/// Documents were checked when they were sent.
-fn push_content(owner: &Owner, stack: Stack, payload: &Payload) {
-    match payload {
-        Payload::Bytes { encoding: Encoding::Raw, bytes } => stack.push_bytes(bytes),
+/// Turns true and nil on top into a failure's three results.
+fn push_malformed(owner: &Owner, stack: Stack, malformed: String) -> i32 {
+    stack.pop(2);
+    stack.push_boolean(false);
+    owner.push_text(stack, malformed);
+    stack.push_str("invalid");
+    3
+}
+
+/// What came from C or a lane was checked before; what Rust code sends may be malformed.
+fn push_content(owner: &Owner, stack: Stack, payload: &Payload) -> Option<String> {
+    let malformed = match payload {
+        Payload::Bytes { encoding: Encoding::Raw, bytes } => {
+            stack.push_bytes(bytes);
+            None
+        }
         Payload::Bytes { encoding: Encoding::Json, bytes } => {
-            if value::push_json(owner, stack, bytes, value::DEPTH).is_err() {
-                stack.push_nil();
-            }
+            let pushed = value::push_json(owner, stack, bytes, value::DEPTH);
+            pushed.err().map(|error| format!("malformed JSON: {error}"))
         }
         Payload::Bytes { encoding: Encoding::MessagePack, bytes } => {
-            if value::push_msgpack(owner, stack, bytes, value::DEPTH).is_err() {
-                stack.push_nil();
-            }
+            let pushed = value::push_msgpack(owner, stack, bytes, value::DEPTH);
+            pushed.err().map(|error| format!("malformed MessagePack: {error}"))
         }
-        Payload::Bytes { bytes, .. } => crossing::read(owner, stack, bytes),
-        Payload::Signal(bits) => stack.push_integer((*bits).into()),
-        _ => stack.push_nil(),
+        Payload::Bytes { bytes, .. } => {
+            crossing::read(owner, stack, bytes);
+            None
+        }
+        Payload::Signal(bits) => {
+            stack.push_integer((*bits).into());
+            None
+        }
+        _ => Some("a value that only Rust code can read".to_owned()),
+    };
+    if malformed.is_some() {
+        stack.push_nil();
     }
+    malformed
 }
 
 /// Is this port one whose messages can be delivered now?
