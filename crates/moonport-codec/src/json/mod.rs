@@ -13,11 +13,14 @@ mod string;
 
 mod read;
 
+mod check;
+
 mod write;
 
 mod error;
 
 pub use crate::depth::{DEFAULT_DEPTH, MAX_DEPTH};
+pub use check::check;
 pub use error::{Error, ErrorKind, Expected};
-pub use read::{check, decode};
+pub use read::decode;
 pub use write::{write_integer, write_number, write_string, write_unsigned};

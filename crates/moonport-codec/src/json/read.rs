@@ -1,35 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The grammar: one reader, which recurses per array and object, drives both `check` and `decode`.
+//! The grammar, for a visitor: a reader that recurses per array and object. `check` knows it too.
 
 use super::error::{Error, ErrorKind, Expected};
 use super::input::Input;
 use super::number::Number;
 use crate::depth::MAX_DEPTH;
-use crate::visitor::{Nothing, Visitor};
-
-/// Checks that `bytes` is one whole JSON document, so that [`decode`] with the same depth accepts it.
-///
-/// `depth` is the greatest nesting of arrays and objects: at 1, `[]` passes and `[[]]` does not. At most
-/// [`MAX_DEPTH`].
-///
-/// Thread: any. Blocks: never. Allocates nothing.
-///
-/// # Errors
-/// The first fault in the document, with its byte offset; invalid UTF-8 anywhere comes before all others.
-///
-/// Source: RFC 8259.
-///
-/// ```
-/// use moonport_codec::json::{self, DEFAULT_DEPTH};
-///
-/// assert!(json::check(br#"{"name": "Ada", "age": 36}"#, DEFAULT_DEPTH).is_ok());
-///
-/// let error = json::check(b"[1, 2", DEFAULT_DEPTH).unwrap_err();
-/// assert_eq!(error.to_string(), "unexpected end of the text at byte 5");
-/// ```
-pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
-    Reader::<_, false>::read(bytes, depth, &mut Vec::new(), &mut Nothing)
-}
+use crate::visitor::Visitor;
 
 /// Decodes `bytes`, one whole JSON document, by calling `visitor` for its values in document order.
 ///
@@ -43,7 +19,7 @@ pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
 /// Thread: any; the visitor is called on the same one. Blocks: never, unless the visitor does.
 ///
 /// # Errors
-/// As [`check`]. The visitor has then seen the part of the document before the fault (nothing, if the fault is
+/// As [`check`](super::check). The visitor has then seen the part of the document before the fault (nothing, if the fault is
 /// invalid UTF-8).
 ///
 /// Source: RFC 8259.
@@ -81,11 +57,10 @@ pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
 /// # Ok::<(), json::Error>(())
 /// ```
 pub fn decode<V: Visitor>(bytes: &[u8], depth: usize, scratch: &mut Vec<u8>, visitor: &mut V) -> Result<(), Error> {
-    Reader::<V, true>::read(bytes, depth, scratch, visitor)
+    Reader::read(bytes, depth, scratch, visitor)
 }
 
-/// Unless `DECODE`, the visitor's strings and numbers are not the document's; see `Input`.
-struct Reader<'a, V, const DECODE: bool> {
+struct Reader<'a, V> {
     input: Input<'a>,
     limit: usize,
     scratch: &'a mut Vec<u8>,
@@ -93,11 +68,10 @@ struct Reader<'a, V, const DECODE: bool> {
 }
 
 // The visitor may jump over the frames of `decode`, so nothing in them may need dropping.
-const _: () = assert!(
-    !std::mem::needs_drop::<Reader<'static, Vec<u8>, true>>() && !std::mem::needs_drop::<Result<Number, Error>>()
-);
+const _: () =
+    assert!(!std::mem::needs_drop::<Reader<'static, Vec<u8>>>() && !std::mem::needs_drop::<Result<Number, Error>>());
 
-impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
+impl<'a, V: Visitor> Reader<'a, V> {
     fn read(bytes: &'a [u8], depth: usize, scratch: &'a mut Vec<u8>, visitor: &'a mut V) -> Result<(), Error> {
         let limit = depth.min(MAX_DEPTH);
         let input = Input::new(bytes)?;
@@ -112,8 +86,8 @@ impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
     /// Reads a value in which `room` more arrays and objects may be nested.
     fn value(&mut self, room: usize) -> Result<(), Error> {
         match self.input.token() {
-            Some(b'"') => self.visitor.string(self.input.string::<DECODE>(self.scratch)?),
-            Some(b'-' | b'0'..=b'9') => match self.input.number::<DECODE>()? {
+            Some(b'"') => self.visitor.string(self.input.string::<true>(self.scratch)?),
+            Some(b'-' | b'0'..=b'9') => match self.input.number::<true>()? {
                 Number::Integer(value) => self.visitor.integer(value),
                 Number::Unsigned(value) => self.visitor.unsigned(value),
                 Number::Double(value) => self.visitor.number(value),
@@ -194,7 +168,7 @@ impl<'a, V: Visitor, const DECODE: bool> Reader<'a, V, DECODE> {
         if self.input.token() != Some(b'"') {
             return Err(self.input.unexpected(expected));
         }
-        self.visitor.string(self.input.string::<DECODE>(self.scratch)?);
+        self.visitor.string(self.input.string::<true>(self.scratch)?);
         self.visitor.object_key();
         if self.input.token() != Some(b':') {
             return Err(self.input.unexpected(Expected::Colon));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How values nest: one reader, which recurses per array and map, drives both `check` and `decode`.
+//! How values nest: `decode` recurses per array and map; `check` does not, since senders check their documents on stacks
+//! that may be small.
 
 use super::error::{BadKey, Error, ErrorKind};
 use super::input::Input;
 use super::token::{Scalar, Token};
-use crate::depth::MAX_DEPTH;
+use crate::depth::{DEFAULT_DEPTH, MAX_DEPTH};
 use crate::visitor::{Nothing, Visitor};
 
 /// Checks that `bytes` is one whole MessagePack document, so that [`decode`] with the same depth accepts it.
@@ -27,7 +28,52 @@ use crate::visitor::{Nothing, Visitor};
 /// assert_eq!(error.to_string(), "length 4294967295 is beyond the end of the input at byte 0");
 /// ```
 pub fn check(bytes: &[u8], depth: usize) -> Result<(), Error> {
-    decode(bytes, depth, &mut Nothing)
+    let limit = depth.min(MAX_DEPTH);
+    if limit <= DEFAULT_DEPTH { walk::<DEFAULT_DEPTH>(bytes, limit) } else { walk::<MAX_DEPTH>(bytes, limit) }
+}
+
+/// An array or map around the present place.
+#[derive(Clone, Copy)]
+struct Level {
+    left: u32,
+    map: bool,
+}
+
+/// Reads all values, with room for `DEPTH` levels on the stack.
+#[inline(never)]
+fn walk<const DEPTH: usize>(bytes: &[u8], limit: usize) -> Result<(), Error> {
+    let mut reader = Reader { input: Input::new(bytes), limit, owed: 0, visitor: &mut Nothing };
+    let mut levels = [Level { left: 0, map: false }; DEPTH];
+    let mut depth = 0;
+    loop {
+        let start = reader.input.position();
+        let opened = match reader.input.token()? {
+            Token::Scalar(_) => None,
+            Token::Array(left) => Some(Level { left, map: false }),
+            Token::Map(left) => Some(Level { left, map: true }),
+        };
+        if let Some(level) = opened {
+            reader.enter(start, limit - depth)?;
+            reader.claim(start, level.left, if level.map { 2 } else { 1 })?;
+            if let Some(place) = levels.get_mut(depth) {
+                *place = level;
+            }
+            depth += 1;
+        }
+        // Leaves what ends here, up to the next value.
+        loop {
+            let Some(level) = levels.get_mut(..depth).and_then(<[Level]>::last_mut) else { return reader.end() };
+            if let Some(left) = level.left.checked_sub(1) {
+                level.left = left;
+                reader.owed -= if level.map { 2 } else { 1 };
+                if level.map {
+                    reader.key()?;
+                }
+                break;
+            }
+            depth -= 1;
+        }
+    }
 }
 
 /// Decodes `bytes`, one whole MessagePack document, by calling `visitor` for its values in document order.
@@ -80,10 +126,7 @@ pub fn decode<V: Visitor>(bytes: &[u8], depth: usize, visitor: &mut V) -> Result
     let limit = depth.min(MAX_DEPTH);
     let mut reader = Reader { input: Input::new(bytes), limit, owed: 0, visitor };
     reader.value(limit)?;
-    match reader.input.rest {
-        [] => Ok(()),
-        _ => Err(Error::new(reader.input.position(), ErrorKind::TrailingBytes)),
-    }
+    reader.end()
 }
 
 struct Reader<'a, V> {
@@ -100,6 +143,13 @@ const _: () = assert!(
 );
 
 impl<V: Visitor> Reader<'_, V> {
+    fn end(&self) -> Result<(), Error> {
+        match self.input.rest {
+            [] => Ok(()),
+            _ => Err(Error::new(self.input.position(), ErrorKind::TrailingBytes)),
+        }
+    }
+
     /// Reads a value in which `room` more arrays and maps may be nested.
     fn value(&mut self, room: usize) -> Result<(), Error> {
         let start = self.input.position();
