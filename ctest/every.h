@@ -52,6 +52,12 @@ static inline void every_open(struct every *every, host *h) {
   do {                                                                                                          \
     static char large[1000] = "";                                                                               \
     static const char document[] = "{\"a\":[1,2.5,\"\\u00e9\",null,{\"b\":true}]}";                             \
+    static char deep[200];                                                                                      \
+    memset(deep, '[', 100);                                                                                     \
+    memset(deep + 100, ']', 100);                                                                               \
+    static char nested[128]; /* MessagePack: an array in an array ... and a nil */                              \
+    memset(nested, '\x91', sizeof nested - 1);                                                                  \
+    nested[sizeof nested - 1] = '\xc0';                                                                         \
     moonport_reply reply = {.codec = 0};                                                                        \
     moonport_port_stats stats = {.struct_size = sizeof stats};                                                  \
     void *lua = NULL;                                                                                           \
@@ -59,7 +65,9 @@ static inline void every_open(struct every *every, host *h) {
     EACH(moonport_send((every)->port, large, sizeof large, MOONPORT_RAW, 0), MOONPORT_OK);                      \
     EACH(moonport_send((every)->json, document, sizeof document - 1, 0, 0), MOONPORT_OK);                       \
     EACH(moonport_send((every)->json, document, sizeof document - 2, 0, 0), MOONPORT_INVALID);                  \
+    EACH(moonport_send((every)->json, deep, sizeof deep, 0, 0), MOONPORT_OK);                                   \
     EACH(moonport_send((every)->json, "\x93\1\2\3", 4, MOONPORT_MSGPACK, 0), MOONPORT_OK);                      \
+    EACH(moonport_send((every)->json, nested, sizeof nested, MOONPORT_MSGPACK, 0), MOONPORT_OK);                \
     EACH(moonport_send((every)->json, "\xc1", 1, MOONPORT_MSGPACK, 0), MOONPORT_INVALID);                       \
     EACH(moonport_send((every)->closed, "x", 1, 0, 0), MOONPORT_CLOSED);                                        \
     EACH(moonport_send((moonport_port){0}, "x", 1, 0, 0), MOONPORT_CLOSED);                                     \
