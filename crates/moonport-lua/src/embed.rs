@@ -152,14 +152,22 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     stack.field(-1, "preload");
     stack.push_closure(crate::luaopen_moonport, 0);
     stack.set_field(-2, "moonport");
+    #[cfg(feature = "luajit")]
+    look_where_distributions_do(stack);
+    0
+}
+
+/// The other Luas are not told where: a module for one version does not fit another.
+#[cfg(feature = "luajit")]
+fn look_where_distributions_do(stack: Stack) {
     let code = include_str!("paths.lua");
     // SAFETY: the code lives through the call.
-    let status =
-        unsafe { lua::luaL_loadbuffer(state, code.as_ptr().cast(), code.len(), c"=(moonport: paths)".as_ptr()) };
+    let status = unsafe {
+        lua::luaL_loadbuffer(stack.state(), code.as_ptr().cast(), code.len(), c"=(moonport: paths)".as_ptr())
+    };
     if status == lua::LUA_OK {
         stack.call(0, 0);
     }
-    0
 }
 
 /// Turns an error into its message with a traceback.
