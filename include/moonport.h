@@ -208,7 +208,8 @@ moonport_state moonport_state_of(void *lua_state);
 /* A descriptor that is readable exactly while moonport_step would run something: messages, lanes, due timers. For poll,
  * epoll, kqueue and select; only to be waited on. -1: the state is closed.
  *
- * Thread: the owner's at the first call, then any. Blocks: never. The descriptor stays the state's. */
+ * Thread: any, after moonport_state_of on the owner's; the owner's otherwise. Blocks: never. The descriptor stays the
+ * state's. */
 int moonport_wake_descriptor(moonport_state state);
 
 /* Sets a function that is called whenever the mailbox of a sleeping owner gets something to do: on the sender's thread,

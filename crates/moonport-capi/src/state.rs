@@ -36,7 +36,8 @@ pub unsafe extern "C" fn moonport_state_of(lua_state: *mut c_void) -> moonport_s
 /// A descriptor that is readable exactly while moonport_step would run something: messages, lanes, due timers. For poll,
 /// epoll, kqueue and select; only to be waited on. -1: the state is closed.
 ///
-/// Thread: the owner's at the first call, then any. Blocks: never. The descriptor stays the state's.
+/// Thread: any, after moonport_state_of on the owner's; the owner's otherwise. Blocks: never. The descriptor stays the
+/// state's.
 #[unsafe(no_mangle)]
 pub extern "C" fn moonport_wake_descriptor(state: moonport_state) -> c_int {
     guard(-1, || open(state).map_or(-1, |(_, host)| (host.descriptor)(state.id)))

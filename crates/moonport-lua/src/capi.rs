@@ -47,6 +47,9 @@ fn state_of(lua_state: *mut c_void) -> u64 {
     let stack = unsafe { Stack::new(lua_state.cast()) };
     let Some(owner) = Owner::existing(stack) else { return 0 };
     owner.note_main(stack);
+    // Made here, on the owner's thread, so that other threads find it. Without it the host hears so from
+    // moonport_wake_descriptor.
+    drop(owner.descriptor());
     owner.handle()
 }
 

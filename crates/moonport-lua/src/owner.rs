@@ -305,6 +305,7 @@ impl Owner {
             }
         }
         self.calls.take();
+        self.lanes.take();
         for anchor in self.timers.take().anchors() {
             stack.release(anchor);
         }
