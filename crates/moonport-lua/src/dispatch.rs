@@ -10,15 +10,15 @@ use moonport_core::{Encoding, Message, Payload, PortKey};
 
 use crate::crossing;
 use crate::events;
-use crate::function::Result;
+use crate::function::{Outcome, Result};
 use crate::guard;
 use crate::lanes;
 use crate::owner::{Owner, Receiver};
 use crate::port::Endpoint;
 use crate::question::{self, Question};
-use crate::report::{self, Kind};
+use crate::report;
 use crate::request;
-use crate::stack::Stack;
+use crate::stack::{Anchor, Stack};
 use crate::task::{self, Origin};
 use crate::timer::Due;
 use crate::value;
@@ -185,7 +185,7 @@ fn run_ready(owner: &Owner, stack: Stack) -> u32 {
     count
 }
 
-fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), mut message: Box<Message>) {
+fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), mut message: Box<Message>) {
     let Some(receiver) = owner.receiver(message.port) else {
         owner.idle.borrow_mut().push(thread);
         return;
@@ -210,50 +210,56 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, crate::stack::Anchor), m
         endpoint.busy.set(true);
         listen_as_needed(owner, &endpoint);
     }
-    let (sequence, tag) = (message.sequence, message.tag);
     let question = message.reply.take().map(Question::new);
-    let mut message = Some(message);
-    let mut malformed = None;
-    let pushed = owner.protect(stack, 0, &mut |stack| {
-        stack.push_anchored(handler);
-        malformed = push_value(owner, stack, message.take());
-        if !endpoint.wants_message.get() {
-            return 2;
-        }
-        push_message(owner, stack, sequence, tag, question.as_ref());
-        3
-    });
-    let Ok(pushed) = pushed else {
-        owner.idle.borrow_mut().push(thread);
-        let text = report::not_delivered(owner, stack, endpoint.name.as_deref());
-        if let Some(question) = question {
-            question.fail(&text);
-        }
-        return handler_ended(owner, &endpoint);
+    let wants_message = endpoint.wants_message.get();
+    owner.asking.set(question.clone().filter(|_| wants_message));
+    owner.incoming.set(Some(Incoming { handler, wants_message, asks: question.is_some(), message }));
+    thread.0.copy(task::STARTER);
+    task::start(owner, stack, thread, 0, Origin::Port(endpoint, question));
+}
+
+/// A message on its way from here to its task, which fetches it.
+pub(crate) struct Incoming {
+    handler: Anchor,
+    wants_message: bool,
+    asks: bool,
+    message: Box<Message>,
+}
+
+/// The first that a task for a message runs: gives the handler and its arguments. An error in here, when memory runs out
+/// or the message cannot be shown, is one of the task's.
+pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
+    let Some(Incoming { handler, wants_message, asks, message }) = owner.incoming.take() else {
+        return Ok(Outcome::Values(0));
     };
+    let (sequence, tag) = (message.sequence, message.tag);
+    let malformed = owner.in_hand.with(|place| {
+        *place = Some(message);
+        stack.push_anchored_in(lua::lua_upvalueindex(2), handler);
+        let malformed = place.as_ref().and_then(|message| push_content(owner, stack, &message.payload));
+        *place = None;
+        malformed
+    });
     if let Some(malformed) = malformed {
-        stack.pop(pushed);
-        owner.idle.borrow_mut().push(thread);
-        let text = endpoint.describe(&format!("a message is dropped: {malformed}"));
-        report::tell(owner, stack, Kind::Handler, endpoint.name.as_deref(), &text, None);
-        if let Some(question) = question {
-            question.fail(&text);
-        }
-        return handler_ended(owner, &endpoint);
+        owner.push_text(stack, format!("a message is dropped: {malformed}"));
+        return Ok(Outcome::Raise);
     }
-    stack.move_to(thread.0, pushed);
-    task::start(owner, stack, thread, pushed - 1, Origin::Port(endpoint, question));
+    if !wants_message {
+        return Ok(Outcome::Values(2));
+    }
+    push_message(owner, stack, sequence, tag, asks);
+    Ok(Outcome::Values(3))
 }
 
 /// Pushes the table that a handler gets as its second argument.
-fn push_message(owner: &Owner, stack: Stack, sequence: u64, tag: u32, question: Option<&Question>) {
+fn push_message(owner: &Owner, stack: Stack, sequence: u64, tag: u32, asks: bool) {
     stack.new_table(0, 3);
     stack.push_count(sequence);
     stack.set_field(-2, "sequence");
     stack.push_integer(tag.into());
     stack.set_field(-2, "tag");
-    if let Some(question) = question {
-        question::push_reply(owner, stack, question);
+    if asks {
+        question::push_reply(owner, stack);
         stack.set_field(-2, "reply");
     }
 }

@@ -17,14 +17,16 @@ use moonport_core::{Mailbox, Message, Payload, PortKey};
 
 use crate::call::Calling;
 use crate::capi;
+use crate::dispatch::Incoming;
 use crate::host::Descriptor;
 use crate::http::Site;
 use crate::lanes;
 use crate::port::Endpoint;
 use crate::protect;
+use crate::question::Question;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
-use crate::task::{Task, Wait};
+use crate::task::{self, Task, Wait};
 use crate::timer::Timers;
 
 /// Who gets the messages of one port of the mailbox.
@@ -68,6 +70,11 @@ pub(crate) struct Owner {
     pub(crate) scratch: Scratch<Vec<u8>>,
     /// Texts that are being shown to Lua.
     pub(crate) texts: Scratch<String>,
+    /// The message that the next task fetches, and who waits for its answer.
+    pub(crate) incoming: Cell<Option<Incoming>>,
+    pub(crate) asking: Cell<Option<Question>>,
+    /// What a task for a message runs.
+    pub(crate) starter: Anchor,
     /// The function behind `Owner::protect`, and what it is to run next.
     pub(crate) runner: Anchor,
     pub(crate) protected: Cell<*mut c_void>,
@@ -124,16 +131,18 @@ impl Owner {
         stack.pop(1);
         stack.prepare_anchors();
         let runner = protect::anchor_runner(stack, place);
+        let starter = task::anchor_starter(stack, place);
         // SAFETY: the new thread belongs to this state, and the anchor, never released, keeps it alive.
         let base = unsafe { Stack::new(stack.new_thread()) };
         let thread = stack.anchor();
         let mailbox = Mailbox::new().inspect_err(|_| {
             stack.release(runner);
+            stack.release(starter);
             stack.release(thread);
             stack.set_top(userdata - 1);
         })?;
         // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
-        unsafe { place.write(Self::new(mailbox, runner, base)) };
+        unsafe { place.write(Self::new(mailbox, starter, runner, base)) };
         stack.set_metatable(userdata);
         register(userdata);
         capi::add(place);
@@ -180,7 +189,7 @@ impl Owner {
         self.mailbox.replace(Some(mailbox));
     }
 
-    fn new(mailbox: Mailbox, runner: Anchor, base: Stack) -> Self {
+    fn new(mailbox: Mailbox, starter: Anchor, runner: Anchor, base: Stack) -> Self {
         Self {
             thread: std::thread::current().id(),
             mailbox: RefCell::new(Some(mailbox)),
@@ -201,6 +210,9 @@ impl Owner {
             answers: Scratch::default(),
             scratch: Scratch::default(),
             texts: Scratch::default(),
+            incoming: Cell::new(None),
+            asking: Cell::new(None),
+            starter,
             runner,
             protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
@@ -333,6 +345,8 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     // No destructor runs for the rest: finalisers that come later may still call us.
     owner.returned.take();
     owner.interrupted.take();
+    owner.incoming.take();
+    owner.asking.take();
     owner.in_hand.clear();
     owner.scratch.clear();
     owner.answers.clear();

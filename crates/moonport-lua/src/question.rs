@@ -48,10 +48,15 @@ impl Question {
     }
 }
 
-/// Pushes the function `reply(value)`.
-pub(crate) fn push_reply(owner: &Owner, stack: Stack, question: &Question) {
+/// Pushes the function `reply(value)` for the question that was asked last.
+pub(crate) fn push_reply(owner: &Owner, stack: Stack) {
     stack.push_pointer(std::ptr::from_ref(owner).cast_mut().cast());
-    object::reserve(owner, stack).fill(question.clone());
+    let place = object::reserve(owner, stack);
+    // Taken when nothing can raise any more.
+    match owner.asking.take() {
+        Some(question) => place.fill(question),
+        None => stack.push_nil(),
+    }
     stack.push_closure(c_function!(reply), 2);
 }
 

@@ -141,7 +141,7 @@ impl Stack {
     }
 
     /// Pushes the table of anchors.
-    fn anchors(self) {
+    pub(crate) fn anchors(self) {
         self.push_pointer((&raw const ANCHORS).cast_mut().cast());
         self.raw_get(lua::LUA_REGISTRYINDEX);
     }
@@ -163,6 +163,12 @@ impl Stack {
         unsafe { lua::lua_rawgeti(self.0, -1, anchor.0.into()) };
         // SAFETY: the value takes the table's place.
         unsafe { lua::lua_replace(self.0, -2) };
+    }
+
+    /// As [`Stack::push_anchored`], where the table of anchors is at hand. Raises nothing.
+    pub(crate) fn push_anchored_in(self, table: c_int, anchor: Anchor) {
+        // SAFETY: the caller says where the table is.
+        unsafe { lua::lua_rawgeti(self.0, table, anchor.0.into()) };
     }
 
     /// Raises nothing.

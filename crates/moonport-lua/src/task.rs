@@ -10,7 +10,7 @@ use moonport_core::reply::CallError;
 
 use crate::call;
 use crate::dispatch;
-use crate::function::{Outcome, Result};
+use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::port::Endpoint;
 use crate::protect::Raised;
@@ -65,8 +65,37 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
     idle.unwrap_or_else(|| {
         // SAFETY: the new thread belongs to the same state, and its anchor keeps it alive.
         let thread = unsafe { Stack::new(stack.new_thread()) };
-        (thread, stack.anchor())
+        let anchor = stack.anchor();
+        thread.push_anchored(owner.starter);
+        (thread, anchor)
     })
+}
+
+/// Where each private thread has the function that starts a message's handler.
+pub(crate) const STARTER: i32 = 1;
+
+/// Calls what [`dispatch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
+/// an error there would have nobody to catch it.
+const STARTER_CODE: &[u8] = b"local fetch = ...
+local function call(handler, value, message) return handler(value, message) end
+return function() return call(fetch()) end";
+
+/// Makes that function, for the owner at `owner`.
+pub(crate) fn anchor_starter(stack: Stack, owner: *mut Owner) -> Anchor {
+    // SAFETY: the code lives through the call.
+    let loaded = unsafe {
+        lua::luaL_loadbuffer(stack.state(), STARTER_CODE.as_ptr().cast(), STARTER_CODE.len(), c"=(moonport)".as_ptr())
+    };
+    if loaded != lua::LUA_OK {
+        // SAFETY: the error value is on top, and this frame owns nothing.
+        unsafe { lua::lua_error(stack.state()) }
+    }
+    stack.push_pointer(owner.cast());
+    // Its second upvalue: the table that its handlers are anchored in.
+    stack.anchors();
+    stack.push_closure(c_function!(dispatch::fetch), 2);
+    stack.call(1, 1);
+    stack.anchor()
 }
 
 /// Runs the function below `arguments` values on `thread` until it ends or waits.
@@ -104,7 +133,7 @@ fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
 const IDLE: usize = 64;
 
 fn recycle(owner: &Owner, stack: Stack, task: &Task) {
-    task.stack.set_top(0);
+    task.stack.set_top(STARTER);
     let mut idle = owner.idle.borrow_mut();
     if idle.len() < IDLE {
         idle.push((task.stack, task.anchor));
