@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The benchmarks: Lua and C sources, carried inside the executable, that measure in the LuaJIT that runs them.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +12,9 @@ pub(crate) const NAMES: [&str; 1] = ["ports"];
 
 static SUITE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../bench/suite");
 
+/// For the C programs of the suite.
+static HEADER: &str = include_str!("../../../include/moonport.h");
+
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[String], json: Option<&Path>, html: Option<&Path>) -> ExitCode {
     let path = |file: Option<&Path>| file.map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
@@ -20,5 +24,11 @@ pub(crate) fn run(names: &[String], json: Option<&Path>, html: Option<&Path>) ->
     } else {
         arguments.extend_from_slice(names);
     }
-    crate::files::with(&SUITE, |folder| crate::script::run(&folder.join("main.lua"), &arguments))
+    crate::files::with(&SUITE, |folder| {
+        if let Err(error) = std::fs::write(folder.join("ports/moonport.h"), HEADER) {
+            drop(writeln!(io::stderr(), "moonport: cannot lay out its files: {error}"));
+            return ExitCode::FAILURE;
+        }
+        crate::script::run(&folder.join("main.lua"), &arguments)
+    })
 }
