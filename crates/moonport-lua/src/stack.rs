@@ -90,10 +90,9 @@ impl Stack {
     api!(gc_step(self, kilobytes: c_int) = { lua::lua_gc(self.0, lua::LUA_GCSTEP, kilobytes); });
     api!(
         /// Starts or resumes the coroutine whose stack this is; the results are on top of it.
-        resume(self, from: Self, arguments: c_int) -> (c_int, c_int) = {
+        resume(self, from: Self, arguments: c_int) -> c_int = {
             let mut results = 0;
-            let status = lua::lua_resume(self.0, from.0, arguments, &raw mut results);
-            (status, results)
+            lua::lua_resume(self.0, from.0, arguments, &raw mut results)
         }
     );
     api!(

@@ -109,13 +109,15 @@ fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
     let wait_before = owner.wait.take();
     owner.depth.set(owner.depth.get() + 1);
     let lent = owner.lent();
-    let (status, results) = task.stack.resume(stack, arguments);
+    let status = task.stack.resume(stack, arguments);
     owner.take_back(lent);
     owner.depth.set(owner.depth.get() - 1);
     owner.running.set(outer);
     let wait = owner.wait.replace(wait_before);
     match status {
         lua::LUA_OK => {
+            // All that lies above the starter: not every Lua counts just the results.
+            let results = task.stack.top() - STARTER;
             end(owner, stack, &task.origin, Ended::Returned(task.stack, results));
             recycle(owner, stack, &task);
         }
