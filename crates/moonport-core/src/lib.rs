@@ -31,6 +31,7 @@ mod slot;
 #[cfg(not(loom))]
 mod call;
 mod port;
+mod prefetch;
 
 mod blocked;
 mod mailbox;

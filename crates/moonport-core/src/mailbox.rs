@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::message::Message;
 use crate::pool;
 use crate::port::{PortOptions, PortStats, Sender};
+use crate::prefetch;
 use crate::queue::{Entry, Event, Queue};
 use crate::registry;
 use crate::slot::{PortKey, phase};
@@ -40,6 +41,9 @@ pub struct Mailbox {
     batch: VecDeque<Entry>,
     aside: HashMap<PortKey, VecDeque<Entry>>,
     events: VecDeque<Event>,
+    /// Boxes of messages that were delivered.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    spent: Vec<Box<Message>>,
     /// How many callers there had ever been when the owner last looked for them.
     served: u64,
     /// The batch is cleared of what cannot be delivered when it gets longer than this.
@@ -47,6 +51,12 @@ pub struct Mailbox {
     /// It stays on its thread, which has been noted down.
     _owner: std::marker::PhantomData<*const ()>,
 }
+
+/// So many messages before its turn a message is fetched from the cache of the core that sent it.
+const AHEAD: usize = 8;
+
+/// So many messages are recycled at a time.
+const SPENT: usize = 128;
 
 /// Entries that are never worth looking through.
 const COMPACT: usize = 1024;
@@ -64,6 +74,7 @@ impl Mailbox {
             batch: VecDeque::new(),
             aside: HashMap::new(),
             events: VecDeque::new(),
+            spent: Vec::with_capacity(SPENT),
             served: 0,
             compact_at: COMPACT,
             _owner: std::marker::PhantomData,
@@ -160,6 +171,31 @@ impl Mailbox {
             if let Some(message) = self.batch.pop_front().map(|entry| self.open_entry(entry))? {
                 return Some(message);
             }
+        }
+    }
+
+    /// As [`Mailbox::next`], if the port of the next message is `wanted`.
+    pub fn next_if(&mut self, wanted: impl FnOnce(PortKey) -> bool) -> Option<Box<Message>> {
+        if self.is_forked() {
+            return None;
+        }
+        self.sort_front();
+        if let Some(Entry::Message(ahead)) = self.batch.get(AHEAD) {
+            prefetch::read(&**ahead);
+        }
+        let port = self.batch.front()?.port();
+        let front = if wanted(port) { self.batch.pop_front() } else { None };
+        self.open_entry(front?)
+    }
+
+    /// Takes back what [`Mailbox::next`] gave, so that its memory is used again. Dropping it is as good, but slower.
+    pub fn recycle(&mut self, mut message: Box<Message>) {
+        drop(message.take_payload());
+        message.reply = None;
+        self.spent.push(message);
+        if self.spent.len() >= SPENT {
+            self.queue.with(|inner| inner.keep_spare(&mut self.spent));
+            self.spent.clear();
         }
     }
 

@@ -97,6 +97,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// Its content, which then is [`Payload::Signal`] without bits.
+    #[must_use]
+    pub fn take_payload(&mut self) -> Payload {
+        std::mem::replace(&mut self.payload, Payload::Signal(0))
+    }
+
     /// Does a caller wait until this is answered?
     #[must_use]
     pub fn is_awaited(&self) -> bool {

@@ -279,7 +279,7 @@ impl Sender {
     }
 
     pub(crate) fn draft(self, payload: Payload, tag: u32, reply: Option<Box<ReplyTo>>) -> Draft {
-        Box::new(Message { port: self.key, sequence: 0, tag, payload, reply })
+        Message { port: self.key, sequence: 0, tag, payload, reply }
     }
 
     pub(crate) fn offer(self, draft: Draft) -> Result<Sent, SendError> {

@@ -103,7 +103,14 @@ pub(crate) struct Inner {
     /// Closed ports that are not released yet.
     closed: HashSet<PortKey>,
     free: Vec<&'static Slot>,
+    /// Boxes of messages that were delivered. Senders use them again: what one core allocates and another one frees makes
+    /// both contend for the allocator.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    spare: Vec<Box<Message>>,
 }
+
+/// So many spare boxes are kept.
+const SPARE: usize = 8192;
 
 /// An open port, beyond what its place says.
 pub(crate) struct Open {
@@ -117,8 +124,8 @@ pub(crate) struct Open {
     signal_waits: bool,
 }
 
-/// A message before it has its place. Boxed: it is moved from hand to hand many times.
-pub(crate) type Draft = Box<Message>;
+/// A message before it has its place.
+pub(crate) type Draft = Message;
 
 /// What became of a draft. Whatever is not in the queue comes back, to be freed outside the lock.
 pub(crate) enum Offered {
@@ -334,9 +341,10 @@ impl Inner {
         Offered::Taken { wake: self.must_wake(key), evicted: VecDeque::new() }
     }
 
-    fn push(&mut self, key: PortKey, mut message: Draft) {
-        key.slot.enter(message.payload.size());
+    fn push(&mut self, key: PortKey, draft: Draft) {
+        key.slot.enter(draft.payload.size());
         self.sequence += 1;
+        let mut message = self.boxed(draft);
         message.sequence = self.sequence;
         self.add_caller(&message);
         if !key.slot.overflow().keeps() {
@@ -346,6 +354,19 @@ impl Inner {
             open.kept.push_back(message);
         }
         self.entries.push_back(Entry::Token { port: key, sequence: self.sequence });
+    }
+
+    fn boxed(&mut self, draft: Draft) -> Box<Message> {
+        let Some(mut spare) = self.spare.pop() else { return Box::new(draft) };
+        *spare = draft;
+        spare
+    }
+
+    /// Keeps boxes for senders; those that are too many stay in `spent`.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    pub(crate) fn keep_spare(&mut self, spent: &mut Vec<Box<Message>>) {
+        let room = SPARE.saturating_sub(self.spare.len()).min(spent.len());
+        self.spare.extend(spent.drain(..room));
     }
 
     /// Discards this port's oldest messages until the new one fits.
@@ -373,7 +394,7 @@ impl Inner {
         let Some(waiting) = self.ports.get_mut(&key.slot.index).and_then(|open| open.kept.front_mut()) else {
             return self.take_in(key, draft);
         };
-        let mut message = draft;
+        let mut message = Box::new(draft);
         message.sequence = waiting.sequence;
         let size = message.payload.size();
         let older = std::mem::replace(waiting, message);
@@ -538,6 +559,7 @@ impl Inner {
         self.sequence = 0;
         self.stale = 0;
         self.callers = 0;
+        self.spare = Vec::new();
         std::mem::take(&mut self.entries)
     }
 }

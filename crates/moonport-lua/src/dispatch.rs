@@ -2,6 +2,7 @@
 //! The one place where messages enter Lua: a turn of the owner's loop, behind its guard, on private threads, in protected
 //! calls, within a budget.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
@@ -19,7 +20,7 @@ use crate::question::{self, Question};
 use crate::report;
 use crate::request;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Origin};
+use crate::task::{self, Ended, Origin};
 use crate::timer::Due;
 use crate::value;
 
@@ -40,29 +41,44 @@ impl Default for Budget {
     }
 }
 
-/// The clock of a turn. It is read after every message at first, and less often while messages are handled fast.
-struct Watch {
+/// What one turn may still deliver. The clock is read after every message at first, and less often while messages are
+/// handled fast.
+#[derive(Clone, Copy)]
+pub(crate) struct Round {
+    delivered: u32,
+    limit: u32,
     begun: Instant,
-    budget: Duration,
+    time: Duration,
     read_at: u32,
 }
 
-impl Watch {
-    fn start(begun: Instant, budget: Duration) -> Self {
-        Self { begun, budget, read_at: 1 }
+impl Round {
+    fn begin(begun: Instant, budget: Budget, delivered: u32) -> Self {
+        Self { delivered, limit: budget.messages, begun, time: budget.time, read_at: delivered + 1 }
     }
 
-    /// Is the time over, with so many messages done?
-    fn is_over(&mut self, done: u32) -> bool {
-        if done < self.read_at {
-            return false;
+    /// One that delivers nothing.
+    pub(crate) fn over() -> Self {
+        Self { delivered: 0, limit: 0, begun: Instant::now(), time: Duration::ZERO, read_at: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.delivered >= self.limit
+    }
+
+    fn count(&mut self) {
+        self.delivered += 1;
+        if self.delivered < self.read_at {
+            return;
         }
         let elapsed = self.begun.elapsed();
         // At this pace, an eighth of the budget until the next look, and at most 32 messages.
-        let pace = elapsed.as_nanos() / u128::from(done) + 1;
-        let stride = (self.budget.as_nanos() / 8 / pace).clamp(1, 32);
-        self.read_at = done + u32::try_from(stride).unwrap_or(1);
-        elapsed >= self.budget
+        let pace = elapsed.as_nanos() / u128::from(self.delivered) + 1;
+        let stride = (self.time.as_nanos() / 8 / pace).clamp(1, 32);
+        self.read_at = self.delivered + u32::try_from(stride).unwrap_or(1);
+        if elapsed >= self.time {
+            self.limit = self.delivered;
+        }
     }
 }
 
@@ -104,19 +120,27 @@ fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
     let mut delivered = run_due(owner, stack, begun, budget.messages);
     delivered += run_ready(owner, stack);
     delivered += events::handle_all(owner, stack);
-    let mut watch = Watch::start(begun, budget.time);
-    while delivered < budget.messages && !owner.stopping.get() {
-        if !deliver_next(owner, stack) {
-            break;
-        }
-        delivered += 1;
-        if watch.is_over(delivered) {
-            break;
-        }
-    }
+    delivered = deliver_all(owner, stack, Round::begin(begun, budget, delivered));
     delivered += events::handle_all(owner, stack);
     owner.settle_sites(stack);
     delivered
+}
+
+/// Delivers until the round is over or nothing waits; gives how many were delivered by then.
+fn deliver_all(owner: &Owner, stack: Stack, round: Round) -> u32 {
+    let outer = owner.round.replace(round);
+    while goes_on(owner) && deliver_next(owner, stack) {}
+    owner.round.replace(outer).delivered
+}
+
+fn goes_on(owner: &Owner) -> bool {
+    !owner.round.get().is_over() && !owner.stopping.get()
+}
+
+fn count(owner: &Owner) {
+    let mut round = owner.round.get();
+    round.count();
+    owner.round.set(round);
 }
 
 /// Delivers the mailbox's next message, if there is one.
@@ -126,6 +150,7 @@ fn deliver_next(owner: &Owner, stack: Stack) -> bool {
         owner.idle.borrow_mut().push(thread);
         return false;
     };
+    count(owner);
     deliver(owner, stack, thread, message);
     true
 }
@@ -133,11 +158,13 @@ fn deliver_next(owner: &Owner, stack: Stack) -> bool {
 /// While this owner waits for something itself: lets those who wait for it have their answers. What was sent before them
 /// is delivered before them.
 pub(crate) fn serve(owner: &Owner, stack: Stack) {
+    let outer = owner.round.replace(Round::over());
     while may_enter(owner, stack) && owner.mailbox(|mailbox| mailbox.has_caller()) == Some(true) {
         if !deliver_next(owner, stack) {
             break;
         }
     }
+    owner.round.set(outer);
     events::handle_all(owner, stack);
 }
 
@@ -185,7 +212,7 @@ fn run_ready(owner: &Owner, stack: Stack) -> u32 {
     count
 }
 
-fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), mut message: Box<Message>) {
+fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Message>) {
     let Some(receiver) = owner.receiver(message.port) else {
         owner.idle.borrow_mut().push(thread);
         return;
@@ -202,34 +229,68 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), mut message: Bo
         task::go_on(owner, stack, task, |stack| push_received(owner, stack, message.take()));
         return;
     }
-    let Some(handler) = endpoint.handler.get() else {
+    if endpoint.handler.get().is_none() {
         owner.idle.borrow_mut().push(thread);
         return;
-    };
-    if endpoint.serial {
-        endpoint.busy.set(true);
-        listen_as_needed(owner, &endpoint);
     }
-    let question = message.reply.take().map(Question::new);
-    let wants_message = endpoint.wants_message.get();
-    owner.asking.set(question.clone().filter(|_| wants_message));
-    owner.incoming.set(Some(Incoming { handler, wants_message, asks: question.is_some(), message }));
-    thread.0.copy(task::STARTER);
-    task::start(owner, stack, thread, 0, Origin::Port(endpoint, question));
+    let origin = expect(owner, endpoint, message);
+    task::start_fetching(owner, stack, thread, origin);
 }
 
 /// A message on its way from here to its task, which fetches it.
 pub(crate) struct Incoming {
-    handler: Anchor,
+    handler: Option<Anchor>,
     wants_message: bool,
     asks: bool,
     message: Box<Message>,
 }
 
-/// The first that a task for a message runs: gives the handler and its arguments. An error in here, when memory runs out
-/// or the message cannot be shown, is one of the task's.
+/// Makes this message the one that is fetched next.
+fn expect(owner: &Owner, endpoint: Rc<Endpoint>, mut message: Box<Message>) -> Origin {
+    if endpoint.serial {
+        endpoint.busy.set(true);
+        listen_as_needed(owner, &endpoint);
+    }
+    let question = message.reply.take().map(Question::new);
+    let asks = question.is_some();
+    let wants_message = endpoint.wants_message.get();
+    if asks {
+        owner.asking.set(question.clone().filter(|_| wants_message));
+    }
+    owner.incoming.set(Some(Incoming { handler: endpoint.handler.get(), wants_message, asks, message }));
+    Origin::Port(endpoint, question)
+}
+
+/// The handler before has returned: its message is done, and the next one of a port with a handler is expected, if the turn
+/// goes on and there is one.
+fn expect_next(owner: &Owner, stack: Stack) {
+    task::end(owner, stack, &owner.origin.take(), Ended::Returned(stack, 0));
+    if !goes_on(owner) {
+        return;
+    }
+    let mut found = None;
+    let next = owner.mailbox(|mailbox| {
+        mailbox.next_if(|key| {
+            found = owner.endpoint(key).filter(|endpoint| endpoint.is_plain());
+            found.is_some()
+        })
+    });
+    if let (Some(endpoint), Some(message)) = (found, next.flatten()) {
+        count(owner);
+        owner.origin.set(expect(owner, endpoint, message));
+    }
+}
+
+/// What a task for messages calls again and again: gives the handler and its arguments, or nothing when it is to end. An
+/// error in here, when memory runs out or the message cannot be shown, is one of the task's.
 pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
-    let Some(Incoming { handler, wants_message, asks, message }) = owner.incoming.take() else {
+    let incoming = owner.incoming.take().or_else(|| {
+        if owner.fetches.get() {
+            expect_next(owner, stack);
+        }
+        owner.incoming.take()
+    });
+    let Some(Incoming { handler: Some(handler), wants_message, asks, message }) = incoming else {
         return Ok(Outcome::Values(0));
     };
     let (sequence, tag) = (message.sequence, message.tag);
@@ -237,7 +298,11 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
         *place = Some(message);
         stack.push_anchored_in(lua::lua_upvalueindex(2), handler);
         let malformed = place.as_ref().and_then(|message| push_content(owner, stack, &message.payload));
-        *place = None;
+        if let Some(mut message) = place.take() {
+            // Here and not below, where the mailbox is borrowed: freeing may run code of the sender's.
+            drop(message.take_payload());
+            owner.mailbox(|mailbox| mailbox.recycle(message));
+        }
         malformed
     });
     if let Some(malformed) = malformed {

@@ -17,7 +17,7 @@ use moonport_core::{Mailbox, Message, Payload, PortKey};
 
 use crate::call::Calling;
 use crate::capi;
-use crate::dispatch::Incoming;
+use crate::dispatch::{Incoming, Round};
 use crate::host::Descriptor;
 use crate::http::Site;
 use crate::lanes;
@@ -26,7 +26,7 @@ use crate::protect;
 use crate::question::Question;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Task, Wait};
+use crate::task::{self, Origin, Task, Wait};
 use crate::timer::Timers;
 
 /// Who gets the messages of one port of the mailbox.
@@ -55,6 +55,12 @@ pub(crate) struct Owner {
     pub(crate) idle: RefCell<Vec<(Stack, Anchor)>>,
     /// The private thread whose handler runs now, if one does.
     pub(crate) running: Cell<Option<Stack>>,
+    /// On whose behalf it runs.
+    pub(crate) origin: Cell<Origin>,
+    /// May it go on to the next message when its handler has returned?
+    pub(crate) fetches: Cell<bool>,
+    /// What the present turn may still deliver.
+    pub(crate) round: Cell<Round>,
     /// What the running handler is about to wait for.
     pub(crate) wait: Cell<Option<Wait>>,
     pub(crate) depth: Cell<u32>,
@@ -201,6 +207,9 @@ impl Owner {
             ready: RefCell::default(),
             idle: RefCell::default(),
             running: Cell::new(None),
+            origin: Cell::default(),
+            fetches: Cell::new(false),
+            round: Cell::new(Round::over()),
             wait: Cell::new(None),
             depth: Cell::new(0),
             stopping: Cell::new(false),
@@ -346,6 +355,7 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     owner.returned.take();
     owner.interrupted.take();
     owner.incoming.take();
+    owner.origin.take();
     owner.asking.take();
     owner.in_hand.clear();
     owner.scratch.clear();

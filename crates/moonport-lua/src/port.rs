@@ -42,6 +42,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Does its next message go to its handler?
+    pub(crate) fn is_plain(&self) -> bool {
+        self.handler.get().is_some() && self.receivers.borrow().is_empty()
+    }
+
     /// Lets go of the handler.
     pub(crate) fn forget(&self, stack: Stack) {
         if let Some(handler) = self.handler.take() {

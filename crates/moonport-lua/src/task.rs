@@ -21,12 +21,14 @@ use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
 
 /// On whose behalf a task runs, and who hears of its end.
+#[derive(Default)]
 pub(crate) enum Origin {
     /// A message of this port, and who waits for its answer.
     Port(Rc<Endpoint>, Option<Question>),
     /// A request; its answer is what the handler returns.
     Request(Rc<Exchange>),
     /// A timer or `moonport.spawn`.
+    #[default]
     Own,
 }
 
@@ -75,10 +77,15 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
 pub(crate) const STARTER: i32 = 1;
 
 /// Calls what [`dispatch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
-/// an error there would have nobody to catch it.
+/// an error there would have nobody to catch it. One task handles message after message, until a handler waits or fails.
 const STARTER_CODE: &[u8] = b"local fetch = ...
-local function call(handler, value, message) return handler(value, message) end
-return function() return call(fetch()) end";
+return function()
+  local handler, value, message = fetch()
+  while handler do
+    handler(value, message)
+    handler, value, message = fetch()
+  end
+end";
 
 /// Makes that function, for the owner at `owner`.
 pub(crate) fn anchor_starter(stack: Stack, owner: *mut Owner) -> Anchor {
@@ -101,19 +108,31 @@ pub(crate) fn anchor_starter(stack: Stack, owner: *mut Owner) -> Anchor {
 /// Runs the function below `arguments` values on `thread` until it ends or waits.
 pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), arguments: i32, origin: Origin) {
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
-    run(owner, stack, task, arguments);
+    run(owner, stack, task, arguments, false);
 }
 
-fn run(owner: &Owner, stack: Stack, task: Task, arguments: i32) {
+/// Runs the starter on `thread`, which fetches `owner.incoming` and then what else the turn may deliver.
+pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor), origin: Origin) {
+    thread.0.copy(STARTER);
+    let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
+    run(owner, stack, task, 0, true);
+}
+
+fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: bool) {
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
+    let fetches_before = owner.fetches.replace(fetches);
+    let origin_before = owner.origin.replace(std::mem::take(&mut task.origin));
     owner.depth.set(owner.depth.get() + 1);
     let lent = owner.lent();
     let status = task.stack.resume(stack, arguments);
     owner.take_back(lent);
     owner.depth.set(owner.depth.get() - 1);
     owner.running.set(outer);
+    owner.fetches.set(fetches_before);
     let wait = owner.wait.replace(wait_before);
+    // It may have gone on to other messages.
+    task.origin = owner.origin.replace(origin_before);
     match status {
         lua::LUA_OK => {
             // All that lies above the starter: not every Lua counts just the results.
@@ -198,7 +217,7 @@ pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, mut push: impl FnMu
         2
     });
     stack.move_to(task.stack, arguments);
-    run(owner, stack, task, arguments);
+    run(owner, stack, task, arguments, false);
 }
 
 /// Goes on with a task whose time has come: a sleep ends with nothing, other waits with their timeout.
@@ -232,7 +251,7 @@ impl Origin {
 }
 
 /// A handler has returned (its results are on top of its stack) or failed.
-fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>) {
+pub(crate) fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>) {
     match origin {
         Origin::Port(endpoint, question) => {
             if let (Some(question), Ended::Failed(message)) = (question, ended) {
