@@ -350,3 +350,134 @@ test("a dead object of the wrong kind is refused", function()
   timer:cancel()
   port:close()
 end)
+
+-- One task handles message after message: what a handler does must not reach the next one.
+
+test("handlers that wait in the middle of many messages hold up nobody", function()
+  local port = moonport.port()
+  local got = {}
+  port:on(handler(function(value)
+    if value % 3 == 0 then
+      moonport.sleep(0.001)
+    elseif value % 3 == 1 then
+      coroutine.yield()
+    end
+    got[#got + 1] = value
+  end))
+  for i = 1, 90 do
+    port:send(i)
+  end
+  while #got < 90 do
+    moonport.step(1)
+  end
+  local plain = {}
+  for _, value in ipairs(got) do
+    if value % 3 == 2 then
+      plain[#plain + 1] = value
+    end
+  end
+  equal(#plain, 30)
+  for i = 1, 30 do
+    equal(plain[i], 3 * i - 1)
+  end
+  table.sort(got)
+  for i = 1, 90 do
+    equal(got[i], i)
+  end
+  port:close()
+end)
+
+test("a handler that fails in the middle of many messages fails alone, with its port's name", function()
+  local port, other = moonport.port({ name = "spec-failing" }), moonport.port({ name = "spec-other" })
+  local got, told = {}, {}
+  moonport.on_error(function(message, details)
+    told[#told + 1] = details.name .. " " .. message:match("[^ ]+$")
+  end)
+  local function fail_sometimes(value)
+    if value % 4 == 0 then
+      error("at" .. value, 0)
+    end
+    got[#got + 1] = value
+  end
+  port:on(fail_sometimes)
+  other:on(fail_sometimes)
+  for i = 1, 12 do
+    (i % 2 == 0 and port or other):send(i)
+    other:send(-4 * i)
+  end
+  drain()
+  moonport.on_error(nil)
+  equal(table.concat(got, " "), "1 2 3 5 6 7 9 10 11")
+  equal(#told, 15)
+  equal(told[1], "spec-other at-4")
+  equal(told[4], "spec-failing at4")
+  port:close()
+  other:close()
+end)
+
+test("a handler may change, close, stop and step what the next message depends on", function()
+  local port, other = moonport.port(), moonport.port({ serial = true })
+  local got = {}
+  local function second(value)
+    got[#got + 1] = "second " .. value
+    if value == 4 then
+      port:close()
+    end
+  end
+  port:on(function(value)
+    got[#got + 1] = "first " .. value
+    if value == 2 then
+      port:on(second)
+    elseif value == 1 then
+      equal(moonport.step(), 5)
+    end
+  end)
+  other:on(function(value)
+    got[#got + 1] = "other " .. value
+  end)
+  for i = 1, 3 do
+    port:send(i)
+    other:send(i)
+  end
+  drain()
+  equal(table.concat(got, ", "), "first 1, other 1, first 2, other 2, second 3, other 3")
+  port:send(4)
+  port:send(5)
+  other:send(4)
+  drain()
+  equal(table.concat(got, ", ", 7), "second 4, other 4")
+  other:on(function(value)
+    got[#got + 1] = value
+    moonport.stop()
+  end)
+  other:send("a")
+  other:send("b")
+  moonport.run()
+  equal(got[#got], "a")
+  other:on(function(value)
+    got[#got + 1] = value
+  end)
+  drain()
+  equal(got[#got], "b")
+  other:close()
+end)
+
+test("a message is for whoever receives, even in the middle of many for the handler", function()
+  local port = moonport.port()
+  local got = {}
+  port:on(function(value)
+    if value == 2 then
+      moonport.spawn(function()
+        local _, received = port:receive(1)
+        got[#got + 1] = "received " .. received
+      end)
+    end
+    got[#got + 1] = value
+  end)
+  for i = 1, 4 do
+    port:send(i)
+  end
+  drain()
+  equal(table.concat(got, ", "), "1, received 3, 2, 4")
+  port:close()
+end)

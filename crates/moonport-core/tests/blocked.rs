@@ -99,11 +99,15 @@ fn a_large_message_is_not_passed_by_small_ones_for_ever() {
 fn room_for_several_calls_several() {
     let (mut mailbox, port, sender) = blocking(100, 100);
     sender.send(Payload::raw(&[0; 100]), 0).expect("room");
-    let workers: Vec<_> = (0..4)
-        .map(|_| spawn("blocked", move || sender.send_within(Payload::raw(&[0; 10]), 0, Duration::from_secs(10))))
-        .collect();
+    let blocked = move || {
+        assert_eq!(sender.send_within(Payload::raw(&[0; 10]), 0, Duration::ZERO), Err(SendError::Timeout));
+        sender.send_within(Payload::raw(&[0; 10]), 0, Duration::from_secs(10))
+    };
+    let workers: Vec<_> = (0..4).map(|_| spawn("blocked", blocked)).collect();
+    while sender.stats().expect("open").refused < 4 {
+        std::thread::yield_now();
+    }
     // Only one message is ever taken, and its room is enough for all.
-    std::thread::sleep(Duration::from_millis(50));
     assert!(mailbox.take(port).is_some());
     let begun = Instant::now();
     for worker in workers {
