@@ -94,6 +94,6 @@ mod tests {
 
     #[test]
     fn a_message_stays_small() {
-        assert!(size_of::<crate::Message>() <= 120, "{}", size_of::<crate::Message>());
+        assert!(size_of::<crate::Message>() <= 128, "{}", size_of::<crate::Message>());
     }
 }

@@ -14,7 +14,7 @@ use crate::message::Message;
 use crate::pool;
 use crate::port::{PortOptions, PortStats, Sender};
 use crate::prefetch;
-use crate::queue::{Entry, Event, Queue};
+use crate::queue::{AHEAD, Entry, Event, Queue};
 use crate::registry;
 use crate::slot::{PortKey, phase};
 
@@ -51,9 +51,6 @@ pub struct Mailbox {
     /// It stays on its thread, which has been noted down.
     _owner: std::marker::PhantomData<*const ()>,
 }
-
-/// So many messages before its turn a message is fetched from the cache of the core that sent it.
-const AHEAD: usize = 8;
 
 /// So many messages are recycled at a time.
 const SPENT: usize = 128;

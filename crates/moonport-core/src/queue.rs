@@ -12,6 +12,7 @@ use crate::fork;
 use crate::message::{Message, Payload};
 use crate::pool;
 use crate::port::{Overflow, SendError};
+use crate::prefetch;
 use crate::slot::{PortKey, Slot, phase};
 use crate::sync::{Apart, AtomicBool, AtomicI32, AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::thread;
@@ -108,6 +109,9 @@ pub(crate) struct Inner {
     #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Message>>,
 }
+
+/// So many messages before its turn a box is fetched from the cache of the core that used it.
+pub(crate) const AHEAD: usize = 8;
 
 /// So many spare boxes are kept.
 const SPARE: usize = 8192;
@@ -358,6 +362,9 @@ impl Inner {
 
     fn boxed(&mut self, draft: Draft) -> Box<Message> {
         let Some(mut spare) = self.spare.pop() else { return Box::new(draft) };
+        if let Some(later) = self.spare.len().checked_sub(AHEAD).and_then(|at| self.spare.get(at)) {
+            prefetch::write(&**later);
+        }
         *spare = draft;
         spare
     }
