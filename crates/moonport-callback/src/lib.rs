@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! C function pointers that any thread may call.
+//!
+//! A [`declaration`] in C becomes a [`plan`]: what is read from the native call, and what is given back. A [`layout`] says
+//! where the calling convention puts each argument, and a [`stub`] is the function pointer itself: one of a table of
+//! static ones in ordinary program text, so that no executable memory is made at run time.
+
+pub mod layout;
+pub mod stub;
