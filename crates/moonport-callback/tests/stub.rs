@@ -87,6 +87,7 @@ fn no_executable_memory_is_made() {
     let _guard = ONE_AT_A_TIME.lock();
     let mut child = std::process::Command::new(std::env::current_exe().expect("this test"));
     child.env(CHILD, "1");
+    #[allow(clippy::multiple_unsafe_ops_per_block, reason = "prctl is called in the other process")]
     // SAFETY: prctl is async-signal-safe; 65 is PR_SET_MDWE, 1 PR_MDWE_REFUSE_EXEC_GAIN.
     unsafe {
         std::os::unix::process::CommandExt::pre_exec(&mut child, || {

@@ -212,6 +212,12 @@ impl ReplyTo {
         matches!(self.way, Way::Caller(_))
     }
 
+    /// Has the one who asked given up?
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(&self.way, Way::Caller(reply) if reply.is_cancelled())
+    }
+
     /// Gives the answer.
     ///
     /// Thread: any. Blocks: never.
