@@ -2,18 +2,23 @@
 //! What a stub does with a call: copies its arguments and sends them to the owner; where the caller waits, gives it what
 //! the handler returned, or the default.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moonport_core::reply::CallError;
 use moonport_core::{Bytes, Encoding, Payload, SendError, Sender};
 
 use crate::marshal::{Marshal, Sink};
-use crate::stub::{Call, Target};
+use crate::stub::{self, Call, Stub, Target};
 
 /// A call that was refused because of an argument: what travels to the owner in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadArgument(pub String);
+
+/// A call on the owner's thread that was given the default, since Lua could not be entered there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsafeCall;
 
 /// How long a native caller waits for the handler; `None`: for ever.
 pub type Timeout = Option<Duration>;
@@ -42,6 +47,47 @@ pub struct Callback {
     pub after_close: AtomicU64,
     /// Callers that waited for too long.
     pub timeouts: AtomicU64,
+    /// The owner was told of an [`UnsafeCall`].
+    pub told_unsafe: AtomicBool,
+}
+
+static CALLBACKS: [AtomicPtr<Callback>; stub::COUNT] = [const { AtomicPtr::new(std::ptr::null_mut()) }; stub::COUNT];
+
+impl Callback {
+    /// Gives it a function pointer, for the life of the process; `None` if all are used up.
+    #[must_use]
+    pub fn bind(self) -> Option<(&'static Self, Stub)> {
+        let callback: &'static Self = Box::leak(Box::new(self));
+        let stub = stub::bind(callback)?;
+        // Pairs with the load in `find`.
+        CALLBACKS.get(stub.number())?.store(std::ptr::from_ref(callback).cast_mut(), Ordering::Release);
+        Some((callback, stub))
+    }
+
+    /// The callback with this function pointer.
+    ///
+    /// Thread: any. Blocks: never.
+    #[must_use]
+    pub fn find(address: *const c_void) -> Option<&'static Self> {
+        let callback = CALLBACKS.get(Stub::find(address)?.number())?.load(Ordering::Acquire);
+        // SAFETY: `bind` leaked it; it is never freed.
+        unsafe { callback.as_ref() }
+    }
+
+    /// A `void (*)(void *)` that closes it; `None` if all function pointers are used up.
+    #[must_use]
+    pub fn destroyer(&'static self) -> Option<Stub> {
+        stub::bind(Box::leak(Box::new(Destroyer(self))))
+    }
+}
+
+struct Destroyer(&'static Callback);
+
+impl Target for Destroyer {
+    fn call(&'static self, _: &mut Call) {
+        // In a forked child there is nothing to close.
+        self.0.sender.close().unwrap_or(false);
+    }
 }
 
 impl Target for Callback {
@@ -71,6 +117,14 @@ impl Callback {
                 // A port that is full or closed counts it itself.
                 self.sender.send(refused, 0).err().and(None)
             }
+        }
+    }
+
+    /// Tells the owner, once, that a call could not run its handler at once.
+    pub fn tell_unsafe(&self) {
+        if !self.told_unsafe.swap(true, Ordering::Relaxed) {
+            let told = self.sender.send(Payload::Object { value: Box::new(UnsafeCall), size: 0 }, 0);
+            self.told_unsafe.store(told.is_ok(), Ordering::Relaxed);
         }
     }
 

@@ -167,7 +167,7 @@ fn refused() {
         assert_eq!(read(text).expect_err(text), expected, "{text}");
     }
     let deep = format!("void {}x{}", "(".repeat(40), ")".repeat(40));
-    assert_eq!(read(&deep).expect_err("deep"), "column 21: nested too deep");
+    assert_eq!(read(&deep).expect_err("deep"), "column 22: nested too deep");
     assert!(read(&"x".repeat(5000)).expect_err("long").contains("longer than 4096 bytes"));
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn remove(owner: *const Owner) {
 }
 
 /// The first of this thread's states that fits.
-fn find<'a>(fits: impl Fn(&Owner) -> bool) -> Option<&'a Owner> {
+pub(crate) fn find<'a>(fits: impl Fn(&Owner) -> bool) -> Option<&'a Owner> {
     let found = OWNERS.with_borrow(|owners| {
         // SAFETY: an owner is in the list only while its state is open, and this is its thread.
         owners.iter().copied().find(|owner| fits(unsafe { &**owner }))

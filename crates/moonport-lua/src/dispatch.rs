@@ -6,9 +6,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
+use moonport_callback::callback::Callback;
 use moonport_core::reply::CallError;
 use moonport_core::{Encoding, Message, Payload, PortKey};
 
+use crate::callback;
 use crate::crossing;
 use crate::events;
 use crate::function::{Outcome, Result};
@@ -20,7 +22,7 @@ use crate::question::{self, Question};
 use crate::report;
 use crate::request;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Ended, Origin};
+use crate::task::{self, Ended, Fetches, Origin};
 use crate::timer::Due;
 use crate::value;
 
@@ -107,7 +109,7 @@ pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
     work_within(owner, stack, Budget::default())
 }
 
-fn may_enter(owner: &Owner, stack: Stack) -> bool {
+pub(crate) fn may_enter(owner: &Owner, stack: Stack) -> bool {
     owner.depth.get() < DEEPEST && guard::may_enter(stack)
 }
 
@@ -229,55 +231,66 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Me
         task::go_on(owner, stack, task, |stack| push_received(owner, stack, message.take()));
         return;
     }
-    if endpoint.handler.get().is_none() {
+    if endpoint.handler.get().is_none() || !callback::is_good(owner, stack, &endpoint, &message) {
         owner.idle.borrow_mut().push(thread);
         return;
     }
+    let fetches = endpoint.fetches();
     let origin = expect(owner, endpoint, message);
-    task::start_fetching(owner, stack, thread, origin);
+    task::start_fetching(owner, stack, thread, origin, fetches);
 }
 
 /// A message on its way from here to its task, which fetches it.
 pub(crate) struct Incoming {
-    handler: Option<Anchor>,
-    wants_message: bool,
-    asks: bool,
-    message: Box<Message>,
+    pub(crate) handler: Option<Anchor>,
+    pub(crate) shown: Shown,
+    pub(crate) message: Box<Message>,
+}
+
+/// What the handler gets.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown {
+    Value,
+    Message { asks: bool },
+    Arguments(&'static Callback),
 }
 
 /// Makes this message the one that is fetched next.
-fn expect(owner: &Owner, endpoint: Rc<Endpoint>, mut message: Box<Message>) -> Origin {
+pub(crate) fn expect(owner: &Owner, endpoint: Rc<Endpoint>, mut message: Box<Message>) -> Origin {
     if endpoint.serial {
         endpoint.busy.set(true);
         listen_as_needed(owner, &endpoint);
     }
     let question = message.reply.take().map(Question::new);
-    let asks = question.is_some();
-    let wants_message = endpoint.wants_message.get();
-    if asks {
-        owner.asking.set(question.clone().filter(|_| wants_message));
+    let shown = match endpoint.callback.get() {
+        Some(callback) => Shown::Arguments(callback),
+        None if endpoint.wants_message.get() => Shown::Message { asks: question.is_some() },
+        None => Shown::Value,
+    };
+    if matches!(shown, Shown::Message { asks: true }) {
+        owner.asking.set(question.clone());
     }
-    owner.incoming.set(Some(Incoming { handler: endpoint.handler.get(), wants_message, asks, message }));
+    owner.incoming.set(Some(Incoming { handler: endpoint.handler.get(), shown, message }));
     Origin::Port(endpoint, question)
 }
 
-/// The handler before has returned: its message is done, and the next one of a port with a handler is expected, if the turn
-/// goes on and there is one.
+/// The next message that the running task can handle is expected, if the turn goes on and there is one.
 fn expect_next(owner: &Owner, stack: Stack) {
-    task::end(owner, stack, &owner.origin.take(), Ended::Returned(stack, 0));
-    if !goes_on(owner) {
-        return;
-    }
-    let mut found = None;
-    let next = owner.mailbox(|mailbox| {
-        mailbox.next_if(|key| {
-            found = owner.endpoint(key).filter(|endpoint| endpoint.is_plain());
-            found.is_some()
-        })
-    });
-    if let (Some(endpoint), Some(message)) = (found, next.flatten()) {
+    let fetches = owner.fetches.get();
+    while fetches != Fetches::Nothing && goes_on(owner) {
+        let mut found = None;
+        let next = owner.mailbox(|mailbox| {
+            mailbox.next_if(|key| {
+                found = owner.endpoint(key).filter(|endpoint| endpoint.is_plain() && endpoint.fetches() == fetches);
+                found.is_some()
+            })
+        });
+        let (Some(endpoint), Some(message)) = (found, next.flatten()) else { return };
         count(owner);
-        owner.origin.set(expect(owner, endpoint, message));
+        if callback::is_good(owner, stack, &endpoint, &message) {
+            owner.origin.set(expect(owner, endpoint, message));
+            return;
+        }
     }
 }
 
@@ -285,19 +298,23 @@ fn expect_next(owner: &Owner, stack: Stack) {
 /// error in here, when memory runs out or the message cannot be shown, is one of the task's.
 pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
     let incoming = owner.incoming.take().or_else(|| {
-        if owner.fetches.get() {
-            expect_next(owner, stack);
-        }
+        // The handler before has returned, what it returned lies on the stack.
+        task::end(owner, stack, &owner.origin.take(), Ended::Returned(stack, stack.top()));
+        expect_next(owner, stack);
         owner.incoming.take()
     });
-    let Some(Incoming { handler: Some(handler), wants_message, asks, message }) = incoming else {
+    let Some(Incoming { handler: Some(handler), shown, message }) = incoming else {
         return Ok(Outcome::Values(0));
     };
+    let below = stack.top();
     let (sequence, tag) = (message.sequence, message.tag);
     let malformed = owner.in_hand.with(|place| {
         *place = Some(message);
         stack.push_anchored_in(lua::lua_upvalueindex(2), handler);
-        let malformed = place.as_ref().and_then(|message| push_content(owner, stack, &message.payload));
+        let malformed = place.as_ref().and_then(|message| match shown {
+            Shown::Arguments(callback) => callback::push_arguments(owner, stack, callback, &message.payload),
+            _ => push_content(owner, stack, &message.payload),
+        });
         if let Some(mut message) = place.take() {
             // Here and not below, where the mailbox is borrowed: freeing may run code of the sender's.
             drop(message.take_payload());
@@ -309,11 +326,10 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
         owner.push_text(stack, format!("a message is dropped: {malformed}"));
         return Ok(Outcome::Raise);
     }
-    if !wants_message {
-        return Ok(Outcome::Values(2));
+    if let Shown::Message { asks } = shown {
+        push_message(owner, stack, sequence, tag, asks);
     }
-    push_message(owner, stack, sequence, tag, asks);
-    Ok(Outcome::Values(3))
+    Ok(Outcome::Values(stack.top() - below))
 }
 
 /// Pushes the table that a handler gets as its second argument.

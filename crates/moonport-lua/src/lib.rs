@@ -39,6 +39,7 @@ mod int64;
 mod msgpack;
 mod value;
 
+mod callback;
 mod codec;
 mod port;
 mod question;

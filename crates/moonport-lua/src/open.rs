@@ -10,11 +10,12 @@ use mlua_sys::lua_State;
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::stack::Stack;
-use crate::{codec, http, port, report, response, run, sender, task, timer, value};
+use crate::{callback, codec, http, port, report, response, run, sender, task, timer, value};
 
 const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
     ("port", c_function!(port::port)),
     ("connect", c_function!(sender::connect)),
+    ("callback", c_function!(callback::callback)),
     ("http", c_function!(http::http)),
     ("response", c_function!(response::response)),
     ("array", c_function!(codec::array)),

@@ -26,7 +26,7 @@ use crate::protect;
 use crate::question::Question;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Origin, Task, Wait};
+use crate::task::{self, Fetches, Origin, Task, Wait};
 use crate::timer::Timers;
 
 /// Who gets the messages of one port of the mailbox.
@@ -58,7 +58,7 @@ pub(crate) struct Owner {
     /// On whose behalf it runs.
     pub(crate) origin: Cell<Origin>,
     /// May it go on to the next message when its handler has returned?
-    pub(crate) fetches: Cell<bool>,
+    pub(crate) fetches: Cell<Fetches>,
     /// What the present turn may still deliver.
     pub(crate) round: Cell<Round>,
     /// What the running handler is about to wait for.
@@ -79,8 +79,12 @@ pub(crate) struct Owner {
     /// The message that the next task fetches, and who waits for its answer.
     pub(crate) incoming: Cell<Option<Incoming>>,
     pub(crate) asking: Cell<Option<Question>>,
-    /// What a task for a message runs.
-    pub(crate) starter: Anchor,
+    /// What a task for a message runs, and one for a native call.
+    pub(crate) starters: (Anchor, Anchor),
+    /// Lua functions for callbacks, once they were needed.
+    pub(crate) callback_helpers: Cell<Option<crate::callback::Helpers>>,
+    /// How many stubs each place of the program has used.
+    pub(crate) stubs: RefCell<HashMap<String, usize>>,
     /// The function behind `Owner::protect`, and what it is to run next.
     pub(crate) runner: Anchor,
     pub(crate) protected: Cell<*mut c_void>,
@@ -137,18 +141,19 @@ impl Owner {
         stack.pop(1);
         stack.prepare_anchors();
         let runner = protect::anchor_runner(stack, place);
-        let starter = task::anchor_starter(stack, place);
+        let starters = task::anchor_starters(stack, place);
         // SAFETY: the new thread belongs to this state, and the anchor, never released, keeps it alive.
         let base = unsafe { Stack::new(stack.new_thread()) };
         let thread = stack.anchor();
         let mailbox = Mailbox::new().inspect_err(|_| {
             stack.release(runner);
-            stack.release(starter);
+            stack.release(starters.0);
+            stack.release(starters.1);
             stack.release(thread);
             stack.set_top(userdata - 1);
         })?;
         // SAFETY: the place is large enough, and Lua aligns userdata for every fundamental type.
-        unsafe { place.write(Self::new(mailbox, starter, runner, base)) };
+        unsafe { place.write(Self::new(mailbox, starters, runner, base)) };
         stack.set_metatable(userdata);
         register(userdata);
         capi::add(place);
@@ -195,7 +200,7 @@ impl Owner {
         self.mailbox.replace(Some(mailbox));
     }
 
-    fn new(mailbox: Mailbox, starter: Anchor, runner: Anchor, base: Stack) -> Self {
+    fn new(mailbox: Mailbox, starters: (Anchor, Anchor), runner: Anchor, base: Stack) -> Self {
         Self {
             thread: std::thread::current().id(),
             mailbox: RefCell::new(Some(mailbox)),
@@ -208,7 +213,7 @@ impl Owner {
             idle: RefCell::default(),
             running: Cell::new(None),
             origin: Cell::default(),
-            fetches: Cell::new(false),
+            fetches: Cell::default(),
             round: Cell::new(Round::over()),
             wait: Cell::new(None),
             depth: Cell::new(0),
@@ -221,7 +226,9 @@ impl Owner {
             texts: Scratch::default(),
             incoming: Cell::new(None),
             asking: Cell::new(None),
-            starter,
+            starters,
+            callback_helpers: Cell::new(None),
+            stubs: RefCell::default(),
             runner,
             protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
@@ -361,6 +368,7 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     owner.scratch.clear();
     owner.answers.clear();
     owner.texts.clear();
+    owner.stubs.take();
     0
 }
 

@@ -7,17 +7,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
+use moonport_callback::callback::Callback;
 use moonport_core::{Encoding, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
 
 use crate::dispatch;
-use crate::function::{Outcome, Result, c_function, fail};
+use crate::function::{Outcome, Result, c_function};
 use crate::lanes::{self, Opened};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, Returned, until};
 use crate::sender;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Wait};
+use crate::task::{self, Fetches, Wait};
 use crate::timer;
 
 /// A port, as dispatch sees it. Its Lua object keeps it too, for the counts and the descriptor, which outlive the close.
@@ -37,11 +38,20 @@ pub(crate) struct Endpoint {
     /// Tasks that wait for a message.
     pub(crate) receivers: RefCell<VecDeque<u64>>,
     pub(crate) lane: RefCell<Option<Opened>>,
+    /// It belongs to a callback.
+    pub(crate) callback: Cell<Option<&'static Callback>>,
+    /// Handlers that failed.
+    pub(crate) errors: Cell<u64>,
     /// Where keys go whose ports nobody can ask about any more.
     returned: Returned,
 }
 
 impl Endpoint {
+    /// What kind of task handles its messages?
+    pub(crate) fn fetches(&self) -> Fetches {
+        if self.callback.get().is_some() { Fetches::Calls } else { Fetches::Messages }
+    }
+
     /// Does its next message go to its handler?
     pub(crate) fn is_plain(&self) -> bool {
         self.handler.get().is_some() && self.receivers.borrow().is_empty()
@@ -104,6 +114,30 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(true)
     })?;
+    let made = Made { created, serial, referenced };
+    match open(owner, "moonport.port", settings, made)? {
+        Ok(endpoint) => {
+            place.fill(Port { endpoint });
+            Ok(Outcome::Values(1))
+        }
+        Err(failed) => Ok(failed),
+    }
+}
+
+/// How an endpoint is made, beside the options of its port.
+pub(crate) struct Made {
+    pub(crate) created: String,
+    pub(crate) serial: bool,
+    pub(crate) referenced: bool,
+}
+
+/// Opens a port of the mailbox for `function`; the inner error is a failure of the world.
+pub(crate) fn open(
+    owner: &Owner,
+    function: &str,
+    settings: PortOptions,
+    made: Made,
+) -> Result<std::result::Result<Rc<Endpoint>, Outcome>> {
     owner.renew_if_forked();
     let name = settings.name.clone();
     let returned = owner.returned().take();
@@ -113,35 +147,35 @@ pub(crate) fn port(owner: &Owner, stack: Stack) -> Result {
         }
         mailbox.open(settings).map(|key| Some(key).zip(mailbox.sender(key)))
     });
+    let failed = |message: String, name| Ok(Err(Outcome::Failed(format!("{function}: {message}"), Some(name))));
     let (key, sender) = match opened {
         Some(Ok(Some(opened))) => opened,
-        Some(Err(error @ OpenError::Exists(_))) => {
-            return Ok(fail(stack, &format!("moonport.port: {error}"), "exists"));
-        }
-        Some(Err(error)) => return Ok(fail(stack, &format!("moonport.port: {error}"), "no_memory")),
-        _ => return Ok(fail(stack, "moonport.port: this Lua state is closing", "closed")),
+        Some(Err(error @ OpenError::Exists(_))) => return failed(error.to_string(), "exists"),
+        Some(Err(error)) => return failed(error.to_string(), "no_memory"),
+        _ => return failed("this Lua state is closing".into(), "closed"),
     };
     let endpoint = Rc::new(Endpoint {
         key,
         sender,
         name,
-        serial,
-        created,
+        serial: made.serial,
+        created: made.created,
         serial_number: owner.count_object(),
-        referenced: Cell::new(referenced),
+        referenced: Cell::new(made.referenced),
         handler: Cell::new(None),
         wants_message: Cell::new(true),
         busy: Cell::new(false),
         receivers: RefCell::default(),
         lane: RefCell::default(),
+        callback: Cell::new(None),
+        errors: Cell::new(0),
         returned: owner.returned(),
     });
     owner.set_receiver(key, Some(Receiver::Port(Rc::clone(&endpoint))));
-    place.fill(Port { endpoint });
-    Ok(Outcome::Values(1))
+    Ok(Ok(endpoint))
 }
 
-fn overflow(value: Value<'_>) -> Result<Overflow> {
+pub(crate) fn overflow(value: Value<'_>) -> Result<Overflow> {
     Ok(match value.text()? {
         "error" => Overflow::Error,
         "drop_new" => Overflow::DropNew,
@@ -296,9 +330,14 @@ fn close(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(key == "drain")
     })?;
-    let endpoint = Rc::clone(&port.endpoint);
+    close_endpoint(owner, stack, &Rc::clone(&port.endpoint), drain);
+    Ok(Outcome::Values(0))
+}
+
+/// Closes a port; `drain`: what waits is delivered first.
+pub(crate) fn close_endpoint(owner: &Owner, stack: Stack, endpoint: &Endpoint, drain: bool) {
     if owner.endpoint(endpoint.key).is_none() {
-        return Ok(Outcome::Values(0));
+        return;
     }
     if drain {
         owner.mailbox(|mailbox| mailbox.shut(endpoint.key));
@@ -310,8 +349,7 @@ fn close(owner: &Owner, stack: Stack) -> Result {
         }
     }
     owner.mailbox(|mailbox| mailbox.close(endpoint.key));
-    closed(owner, stack, &endpoint);
-    Ok(Outcome::Values(0))
+    closed(owner, stack, endpoint);
 }
 
 /// The port is closed, by Lua or by another thread: lets go of everything that belongs to it.

@@ -40,6 +40,14 @@ impl Question {
         }
     }
 
+    /// The answer is here.
+    pub(crate) fn answer(&self, payload: Payload) {
+        if let Some(reply) = self.0.take() {
+            // A caller that has gone does not want to know.
+            reply.answer(payload).unwrap_or(());
+        }
+    }
+
     fn encoding(&self) -> Option<Encoding> {
         let reply = self.0.take()?;
         let encoding = reply.encoding();

@@ -20,6 +20,12 @@ pub(crate) enum Kind {
     Overflow,
     /// A datagram that cannot become a message.
     Lane,
+    /// An argument of a native call that cannot be.
+    Argument,
+    /// A result of a callback's handler that does not fit.
+    Result,
+    /// A callback that had to run at once where that is not safe.
+    Unsafe,
 }
 
 impl Kind {
@@ -28,6 +34,9 @@ impl Kind {
             Self::Handler => "handler",
             Self::Overflow => "overflow",
             Self::Lane => "lane",
+            Self::Argument => "argument",
+            Self::Result => "result",
+            Self::Unsafe => "unsafe",
         }
     }
 }
@@ -159,7 +168,8 @@ pub(crate) fn report(owner: &Owner, stack: Stack) -> Result {
     for receiver in owner.receivers.borrow().iter().flatten() {
         open.push(match receiver {
             Receiver::Port(endpoint) => {
-                (endpoint.serial_number, "port", endpoint.name.clone(), endpoint.created.clone(), Some(endpoint.key))
+                let kind = if endpoint.callback.get().is_some() { "callback" } else { "port" };
+                (endpoint.serial_number, kind, endpoint.name.clone(), endpoint.created.clone(), Some(endpoint.key))
             }
             Receiver::Site(site) => (site.serial_number, "server", None, site.created.clone(), site.key()),
         });

@@ -9,6 +9,7 @@ use moonport_core::PortKey;
 use moonport_core::reply::CallError;
 
 use crate::call;
+use crate::callback;
 use crate::dispatch;
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
@@ -68,27 +69,51 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
         // SAFETY: the new thread belongs to the same state, and its anchor keeps it alive.
         let thread = unsafe { Stack::new(stack.new_thread()) };
         let anchor = stack.anchor();
-        thread.push_anchored(owner.starter);
+        thread.push_anchored(owner.starters.0);
+        thread.push_anchored(owner.starters.1);
         (thread, anchor)
     })
 }
 
-/// Where each private thread has the function that starts a message's handler.
+/// Where each private thread has the functions that start handlers: of messages, and of native calls.
 pub(crate) const STARTER: i32 = 1;
+const CALL_STARTER: i32 = 2;
+/// What lies below all else on a private thread.
+const BASE: i32 = 2;
+
+/// What a task goes on with when its handler has returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Fetches {
+    /// Nothing: it ends.
+    #[default]
+    Nothing,
+    /// The next message of a port.
+    Messages,
+    /// The next native call of a callback.
+    Calls,
+}
 
 /// Calls what [`dispatch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
 /// an error there would have nobody to catch it. One task handles message after message, until a handler waits or fails.
+/// What the handler of a native call returns goes to the next fetch.
 const STARTER_CODE: &[u8] = b"local fetch = ...
+local function call(handler, ...)
+  if handler then
+    return call(fetch(handler(...)))
+  end
+end
 return function()
   local handler, value, message = fetch()
   while handler do
     handler(value, message)
     handler, value, message = fetch()
   end
+end, function()
+  return call(fetch())
 end";
 
-/// Makes that function, for the owner at `owner`.
-pub(crate) fn anchor_starter(stack: Stack, owner: *mut Owner) -> Anchor {
+/// Makes those functions, for the owner at `owner`.
+pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> (Anchor, Anchor) {
     // SAFETY: the code lives through the call.
     let loaded = unsafe {
         lua::luaL_loadbuffer(stack.state(), STARTER_CODE.as_ptr().cast(), STARTER_CODE.len(), c"=(moonport)".as_ptr())
@@ -101,24 +126,25 @@ pub(crate) fn anchor_starter(stack: Stack, owner: *mut Owner) -> Anchor {
     // Its second upvalue: the table that its handlers are anchored in.
     stack.anchors();
     stack.push_closure(c_function!(dispatch::fetch), 2);
-    stack.call(1, 1);
-    stack.anchor()
+    stack.call(1, 2);
+    let calls = stack.anchor();
+    (stack.anchor(), calls)
 }
 
 /// Runs the function below `arguments` values on `thread` until it ends or waits.
 pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), arguments: i32, origin: Origin) {
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
-    run(owner, stack, task, arguments, false);
+    run(owner, stack, task, arguments, Fetches::Nothing);
 }
 
-/// Runs the starter on `thread`, which fetches `owner.incoming` and then what else the turn may deliver.
-pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor), origin: Origin) {
-    thread.0.copy(STARTER);
+/// Runs a starter on `thread`, which fetches `owner.incoming` and then what else the turn may deliver.
+pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor), origin: Origin, fetches: Fetches) {
+    thread.0.copy(if fetches == Fetches::Messages { STARTER } else { CALL_STARTER });
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
-    run(owner, stack, task, 0, true);
+    run(owner, stack, task, 0, fetches);
 }
 
-fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: bool) {
+fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fetches) {
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
     let fetches_before = owner.fetches.replace(fetches);
@@ -135,8 +161,8 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: boo
     task.origin = owner.origin.replace(origin_before);
     match status {
         lua::LUA_OK => {
-            // All that lies above the starter: not every Lua counts just the results.
-            let results = task.stack.top() - STARTER;
+            // All that lies above the starters: not every Lua counts just the results.
+            let results = task.stack.top() - BASE;
             end(owner, stack, &task.origin, Ended::Returned(task.stack, results));
             recycle(owner, stack, &task);
         }
@@ -154,7 +180,7 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: boo
 const IDLE: usize = 64;
 
 fn recycle(owner: &Owner, stack: Stack, task: &Task) {
-    task.stack.set_top(STARTER);
+    task.stack.set_top(BASE);
     let mut idle = owner.idle.borrow_mut();
     if idle.len() < IDLE {
         idle.push((task.stack, task.anchor));
@@ -217,7 +243,7 @@ pub(crate) fn go_on(owner: &Owner, stack: Stack, task: Task, mut push: impl FnMu
         2
     });
     stack.move_to(task.stack, arguments);
-    run(owner, stack, task, arguments, false);
+    run(owner, stack, task, arguments, Fetches::Nothing);
 }
 
 /// Goes on with a task whose time has come: a sleep ends with nothing, other waits with their timeout.
@@ -254,8 +280,19 @@ impl Origin {
 pub(crate) fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>) {
     match origin {
         Origin::Port(endpoint, question) => {
-            if let (Some(question), Ended::Failed(message)) = (question, ended) {
-                question.fail(message);
+            match (ended, endpoint.callback.get()) {
+                (Ended::Failed(message), _) => {
+                    endpoint.errors.set(endpoint.errors.get() + 1);
+                    if let Some(question) = question {
+                        question.fail(message);
+                    }
+                }
+                (Ended::Returned(from, count), Some(callback)) => {
+                    if let Some(question) = question {
+                        callback::answer(owner, stack, endpoint, callback, question, (from, count));
+                    }
+                }
+                _ => {}
             }
             dispatch::handler_ended(owner, endpoint);
         }
