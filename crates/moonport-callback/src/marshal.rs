@@ -171,15 +171,15 @@ impl Marshal {
     /// Gives the results in `bytes`, made by [`put_number`] and [`put_text`], to the native caller.
     pub fn write(&self, call: &mut Call, bytes: &[u8]) {
         let mut reader = Reader { bytes };
-        match self.plan.result {
-            Outcome::Nothing => {}
-            Outcome::Number(scalar) => call.set_result(scalar, reader.number()),
-            Outcome::Pointer => call.set_result(Scalar::U64, reader.number()),
+        let result = match self.plan.result {
+            Outcome::Nothing => None,
+            Outcome::Number(scalar) => Some((scalar, reader.number())),
+            Outcome::Pointer => Some((Scalar::U64, reader.number())),
             Outcome::Text(ownership) => {
                 let address = reader.text().map_or(std::ptr::null(), |text| keep(text, ownership));
-                call.set_result(Scalar::U64, address.addr() as u64);
+                Some((Scalar::U64, address.addr() as u64))
             }
-        }
+        };
         for (at, parameter) in self.plan.parameters.iter().enumerate() {
             let target: *mut u8 = pointer(self.argument(call, at)).cast_mut();
             let (source, room) = match parameter.kind {
@@ -193,6 +193,10 @@ impl Marshal {
                 // SAFETY: by the declaration the caller has so much room there, and waits until this has returned.
                 unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target, source.len().min(room)) };
             }
+        }
+        // Last: it takes the place of the first argument.
+        if let Some((scalar, bits)) = result {
+            call.set_result(scalar, bits);
         }
     }
 }

@@ -423,7 +423,7 @@ fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
     let owner = capi::find(|owner| owner.endpoint(key).is_some())?;
     let endpoint = owner.endpoint(key)?;
     let stack = owner.base();
-    if !dispatch::may_enter(owner, stack) || !stack.reserve(16) {
+    if !dispatch::may_enter_from_c(owner, stack) || !stack.reserve(16) {
         callback.tell_unsafe();
         return None;
     }
@@ -502,6 +502,57 @@ fn close(owner: &Owner, stack: Stack) -> Result {
     })?;
     port::close_endpoint(owner, stack, &Rc::clone(&bridge.endpoint), drain);
     Ok(Outcome::Values(0))
+}
+
+/// Runs a function with nothing compiled, so that native code inside it may call back. While one runs, LuaJIT's compiler is
+/// off, and what it has compiled before is forgotten.
+#[cfg(feature = "luajit")]
+const CALL: &[u8] = b"local jit, depth = require 'jit', 0
+local error, pcall, type = error, pcall, type
+local function finish(was_on, fine, ...)
+  depth = depth - 1
+  if depth == 0 and was_on then
+    jit.on()
+  end
+  if fine then
+    return ...
+  end
+  error((...), 0)
+end
+local function call(fn, ...)
+  if type(fn) ~= 'function' then
+    error('moonport.call: expected a function, got ' .. type(fn), 2)
+  end
+  local was_on = depth == 0 and jit.status()
+  if was_on then
+    jit.off()
+    jit.flush()
+  end
+  depth = depth + 1
+  return finish(was_on, pcall(fn, ...))
+end
+jit.off(call)
+jit.off(finish)
+return call";
+#[cfg(not(feature = "luajit"))]
+const CALL: &[u8] = b"local error, type = error, type
+return function(fn, ...)
+  if type(fn) ~= 'function' then
+    error('moonport.call: expected a function, got ' .. type(fn), 2)
+  end
+  return fn(...)
+end";
+
+/// Pushes `moonport.call`.
+pub(crate) fn push_call(stack: Stack) {
+    // SAFETY: the code lives through the call.
+    let loaded =
+        unsafe { lua::luaL_loadbuffer(stack.state(), CALL.as_ptr().cast(), CALL.len(), c"=moonport.call".as_ptr()) };
+    if loaded != lua::LUA_OK {
+        // SAFETY: the error value is on top, and this frame owns nothing.
+        unsafe { lua::lua_error(stack.state()) }
+    }
+    stack.call(0, 1);
 }
 
 /// Functions of the FFI library's, once they were needed.

@@ -69,6 +69,9 @@ fn step(state: u64, max_messages: u32, budget: f64) -> c_int {
     if budget > 0.0 {
         limits.time = Duration::try_from_secs_f64(budget).unwrap_or(Duration::MAX);
     }
+    if !dispatch::may_enter_from_c(owner, owner.base()) {
+        return 0;
+    }
     c_int::try_from(dispatch::turn_within(owner, owner.base(), limits)).unwrap_or(c_int::MAX)
 }
 

@@ -109,8 +109,25 @@ pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
     work_within(owner, stack, Budget::default())
 }
 
-pub(crate) fn may_enter(owner: &Owner, stack: Stack) -> bool {
-    owner.depth.get() < DEEPEST && guard::may_enter(stack)
+/// As [`may_enter`], where C code calls that Lua code may have called through the FFI library.
+pub(crate) fn may_enter_from_c(owner: &Owner, stack: Stack) -> bool {
+    let may_enter = may_enter(owner, stack);
+    #[cfg(feature = "luajit")]
+    if may_enter {
+        crate::trace::end_recording(stack);
+    }
+    may_enter
+}
+
+fn may_enter(owner: &Owner, stack: Stack) -> bool {
+    if owner.depth.get() >= DEEPEST {
+        return false;
+    }
+    #[cfg(feature = "luajit")]
+    if let Some(word) = owner.trace_word.get() {
+        return !word.is_set();
+    }
+    guard::may_enter(stack)
 }
 
 fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {

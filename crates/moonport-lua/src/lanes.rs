@@ -116,11 +116,12 @@ impl Endpoint {
         matches!(self.sender.overflow(), Overflow::Error | Overflow::Block) && !self.sender.has_room(size)
     }
 
-    /// A message about this port.
+    /// A message about this port, or callback.
     pub(crate) fn describe(&self, what: &str) -> String {
+        let kind = if self.callback.get().is_some() { "callback" } else { "port" };
         match &self.name {
-            Some(name) => format!("port {name:?}: {what}"),
-            None => format!("port made at {}: {what}", self.created),
+            Some(name) => format!("{kind} {name:?}: {what}"),
+            None => format!("{kind} made at {}: {what}", self.created),
         }
     }
 }

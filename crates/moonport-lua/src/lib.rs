@@ -24,6 +24,8 @@ mod stack;
 
 mod guard;
 mod pin;
+#[cfg(feature = "luajit")]
+mod trace;
 
 mod dispatch;
 mod events;

@@ -64,6 +64,8 @@ pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int
         owner.push_function(stack, *function);
         stack.set_field(-2, name);
     }
+    callback::push_call(stack);
+    stack.set_field(-2, "call");
     for (name, encode, decode) in CODECS {
         stack.new_table(0, 2);
         owner.push_function(stack, *encode);

@@ -28,6 +28,8 @@ use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Fetches, Origin, Task, Wait};
 use crate::timer::Timers;
+#[cfg(feature = "luajit")]
+use crate::trace::TraceWord;
 
 /// Who gets the messages of one port of the mailbox.
 #[derive(Clone)]
@@ -102,6 +104,9 @@ pub(crate) struct Owner {
     /// Set from any thread: the process was asked to end.
     interrupted: RefCell<Option<Arc<AtomicBool>>>,
     objects: Cell<u64>,
+    /// Tells that compiled code runs, where such a word was found.
+    #[cfg(feature = "luajit")]
+    pub(crate) trace_word: Cell<Option<TraceWord>>,
     #[cfg(feature = "luajit")]
     pub(crate) int64: Cell<Option<crate::int64::Helpers>>,
 }
@@ -174,6 +179,8 @@ impl Owner {
     pub(crate) fn note_main(&self, stack: Stack) {
         if self.main.get().is_none() && stack.is_main() {
             self.main.set(Some(stack));
+            #[cfg(feature = "luajit")]
+            self.trace_word.set(crate::trace::find(stack));
         }
     }
 
@@ -239,6 +246,8 @@ impl Owner {
             base,
             interrupted: RefCell::new(Some(Arc::default())),
             objects: Cell::new(0),
+            #[cfg(feature = "luajit")]
+            trace_word: Cell::new(None),
             #[cfg(feature = "luajit")]
             int64: Cell::new(None),
         }

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Does compiled code of LuaJIT run now? Lua must not be entered from C that such code has called. LuaJIT does not say it,
+//! but one word of its global state is 0 in the interpreter and never in a compiled loop; where that word is depends on
+//! the build, so it is looked for once, with a small loop that is run both ways.
+
+use std::cell::RefCell;
+use std::ffi::c_int;
+
+use mlua_sys as lua;
+
+use crate::stack::Stack;
+
+/// Words of the global state that are looked at; it is several times as long.
+const WORDS: usize = 128;
+
+/// The global state lies right behind the main thread, in one block of memory.
+const NEAR: usize = 4096;
+
+/// Where a state's word is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceWord(*const usize);
+
+impl TraceWord {
+    /// Does compiled code run?
+    pub(crate) fn is_set(self) -> bool {
+        // SAFETY: the word lies in the global state, which lives as long as the Lua state; only its thread asks.
+        unsafe { self.0.read_volatile() != 0 }
+    }
+}
+
+/// LuaJIT must not go on recording a loop while what that loop's C function has called runs Lua: it would take that for
+/// part of the loop. To set the hook that is set already ends a recording; nothing else does that raises no error.
+pub(crate) fn end_recording(stack: Stack) {
+    // SAFETY: the state is this thread's; nothing changes but the recording, and the count until the next count hook.
+    let hook = unsafe { lua::lua_gethook(stack.state()) };
+    // SAFETY: as above.
+    let mask = unsafe { lua::lua_gethookmask(stack.state()) };
+    // SAFETY: as above.
+    let count = unsafe { lua::lua_gethookcount(stack.state()) };
+    // SAFETY: as above.
+    unsafe { lua::lua_sethook(stack.state(), hook, mask, count) };
+}
+
+struct Calibration {
+    global: *const usize,
+    /// Words that were not 0 in the interpreter.
+    interpreted: [bool; WORDS],
+    /// How often each word was not 0 while the loop that gets compiled ran.
+    compiled: [u32; WORDS],
+}
+
+thread_local! {
+    static CALIBRATION: RefCell<Option<Calibration>> = const { RefCell::new(None) };
+}
+
+const CODE: &[u8] = b"local ffi, jit, address = require 'ffi', require 'jit', ...
+local probe = ffi.cast('int (*)(int)', address)
+local function interpreted() for i = 1, 100 do probe(0) end end
+jit.off(interpreted)
+for round = 1, 3 do
+  interpreted()
+  for i = 1, 400 do probe(1) end
+  interpreted()
+end";
+
+/// Called by the loops above: 0 by the one that is never compiled, 1 by the other.
+extern "C" fn probe(compiled: c_int) -> c_int {
+    CALIBRATION.with_borrow_mut(|calibration| {
+        let Some(calibration) = calibration else { return };
+        for at in 0..WORDS {
+            // SAFETY: `find` has checked that the global state is there, which is longer.
+            let is_set = unsafe { calibration.global.wrapping_add(at).read_volatile() } != 0;
+            if compiled == 0 {
+                calibration.interpreted[at] |= is_set;
+            } else {
+                calibration.compiled[at] += u32::from(is_set);
+            }
+        }
+    });
+    compiled
+}
+
+/// Looks for the word; `None` where there is no FFI library, nothing is compiled, or several words would do.
+pub(crate) fn find(main: Stack) -> Option<TraceWord> {
+    let global = global_of(main)?;
+    CALIBRATION.set(Some(Calibration { global, interpreted: [false; WORDS], compiled: [0; WORDS] }));
+    // SAFETY: the code lives through the call.
+    let loaded =
+        unsafe { lua::luaL_loadbuffer(main.state(), CODE.as_ptr().cast(), CODE.len(), c"=(moonport)".as_ptr()) };
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
+    main.push_pointer(probe as *mut std::ffi::c_void);
+    let status = if loaded == lua::LUA_OK { main.call_protected(1, 0) } else { loaded };
+    let calibration = CALIBRATION.take()?;
+    if status != lua::LUA_OK {
+        main.pop(1);
+        return None;
+    }
+    let fits = |at: &usize| !calibration.interpreted[*at] && calibration.compiled[*at] > 0;
+    let mut found = (0..WORDS).filter(fits);
+    let (word, other) = (found.next()?, found.next());
+    other.is_none().then(|| TraceWord(global.wrapping_add(word)))
+}
+
+/// The global state of builds with 64-bit references, where a thread has its address behind its header.
+fn global_of(stack: Stack) -> Option<*const usize> {
+    let thread: *const usize = stack.state().cast_const().cast();
+    // SAFETY: a thread of LuaJIT is longer than this.
+    let global = unsafe { thread.wrapping_add(2).read() };
+    let distance = global.checked_sub(thread.addr()).filter(|distance| *distance < NEAR && distance % 8 == 0)?;
+    (distance > 0).then(|| thread.wrapping_byte_add(distance))
+}
