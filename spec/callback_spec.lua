@@ -47,6 +47,8 @@ if not jit then
 end
 
 local ffi = require("ffi")
+-- Other Luas cannot read such numbers.
+local low, high, one = loadstring("return -2LL ^ 62, 2ULL ^ 63, 1LL")()
 ffi.cdef([[
 typedef struct { int number; double share; const char *text; } moonport_spec_record;
 typedef unsigned int moonport_spec_code;
@@ -94,9 +96,9 @@ test("numbers of every kind cross exactly", function()
       got = { ... }
     end)
   )
-  callback.pointer(true, -128, 255, -32768, 65535, -2 ^ 31, 2 ^ 32 - 1, -2LL ^ 62, 2ULL ^ 63, 0.5, -1 / 3, 7)
+  callback.pointer(true, -128, 255, -32768, 65535, -2 ^ 31, 2 ^ 32 - 1, low, high, 0.5, -1 / 3, 7)
   drain()
-  local wanted = { true, -128, 255, -32768, 65535, -2 ^ 31, 2 ^ 32 - 1, -2LL ^ 62, 2ULL ^ 63, 0.5, -1 / 3, 7 }
+  local wanted = { true, -128, 255, -32768, 65535, -2 ^ 31, 2 ^ 32 - 1, low, high, 0.5, -1 / 3, 7 }
   for i = 1, 12 do
     equal(got[i], wanted[i])
   end
@@ -213,7 +215,7 @@ test("a result that does not fit is an error and the default", function()
   moonport.on_error(function(message, details)
     told[#told + 1] = details.kind .. message:match(": expected .*")
   end)
-  for _, case in ipairs({ { 127, 127 }, { -128, -128 }, { 128, 7 }, { 0.5, 7 }, { "1", 7 }, { false, 7 }, { 1LL, 1 }, { 0 / 0, 7 } }) do
+  for _, case in ipairs({ { 127, 127 }, { -128, -128 }, { 128, 7 }, { 0.5, 7 }, { "1", 7 }, { false, 7 }, { one, 1 }, { 0 / 0, 7 } }) do
     result = case[1]
     equal(callback.pointer(0), case[2])
   end
