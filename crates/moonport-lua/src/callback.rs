@@ -92,6 +92,7 @@ struct Settings {
 /// `moonport.callback(declaration, handler, options)`.
 pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
     stack.set_top(3);
+    owner.watch_traces(stack);
     let place = object::reserve::<Bridge>(owner, stack);
     let Some(text) = stack.text(1) else {
         return Err(format!("{FUNCTION}: expected a declaration in C, got {}", stack.type_name(1)).into());

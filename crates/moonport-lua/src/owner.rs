@@ -179,9 +179,18 @@ impl Owner {
     pub(crate) fn note_main(&self, stack: Stack) {
         if self.main.get().is_none() && stack.is_main() {
             self.main.set(Some(stack));
-            #[cfg(feature = "luajit")]
-            self.trace_word.set(crate::trace::find(stack));
         }
+    }
+
+    /// From now on C code may call us from compiled loops: learns to tell. At the first need, and not before: LuaJIT itself
+    /// crashes if memory ends while it begins to compile.
+    pub(crate) fn watch_traces(&self, stack: Stack) {
+        #[cfg(feature = "luajit")]
+        if let (None, Some(main)) = (self.trace_word.get(), self.main.get()) {
+            self.trace_word.set(crate::trace::find(main, stack));
+        }
+        #[cfg(not(feature = "luajit"))]
+        let _ = stack;
     }
 
     /// The stack for a turn that nobody's Lua code asked for: the main thread's, where the guard sees what runs.

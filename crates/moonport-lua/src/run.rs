@@ -89,6 +89,7 @@ pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
 
 /// `moonport.descriptor()`.
 pub(crate) fn descriptor(owner: &Owner, stack: Stack) -> Result {
+    owner.watch_traces(stack);
     owner.renew_if_forked();
     match owner.descriptor() {
         Ok(descriptor) => {

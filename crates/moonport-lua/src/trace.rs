@@ -80,19 +80,24 @@ extern "C" fn probe(compiled: c_int) -> c_int {
     compiled
 }
 
-/// Looks for the word; `None` where there is no FFI library, nothing is compiled, or several words would do.
-pub(crate) fn find(main: Stack) -> Option<TraceWord> {
+/// Looks for the word, with loops run on `stack`; `None` where there is no FFI library, nothing is compiled, or several words
+/// would do.
+pub(crate) fn find(main: Stack, stack: Stack) -> Option<TraceWord> {
     let global = global_of(main)?;
     CALIBRATION.set(Some(Calibration { global, interpreted: [false; WORDS], compiled: [0; WORDS] }));
     // SAFETY: the code lives through the call.
     let loaded =
-        unsafe { lua::luaL_loadbuffer(main.state(), CODE.as_ptr().cast(), CODE.len(), c"=(moonport)".as_ptr()) };
-    #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
-    main.push_pointer(probe as *mut std::ffi::c_void);
-    let status = if loaded == lua::LUA_OK { main.call_protected(1, 0) } else { loaded };
+        unsafe { lua::luaL_loadbuffer(stack.state(), CODE.as_ptr().cast(), CODE.len(), c"=(moonport)".as_ptr()) };
+    let status = if loaded == lua::LUA_OK {
+        #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
+        stack.push_pointer(probe as *mut std::ffi::c_void);
+        stack.call_protected(1, 0)
+    } else {
+        loaded
+    };
     let calibration = CALIBRATION.take()?;
     if status != lua::LUA_OK {
-        main.pop(1);
+        stack.pop(1);
         return None;
     }
     let fits = |at: &usize| !calibration.interpreted[*at] && calibration.compiled[*at] > 0;
