@@ -219,26 +219,3 @@ fn others_may_close_while_others_send_and_the_owner_takes() {
         assert_eq!(sender.stats(), None);
     }
 }
-
-#[cfg(all(target_os = "linux", not(miri)))]
-#[test]
-fn ten_thousand_mailboxes_leave_nothing_behind() {
-    fn resident() -> u64 {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
-        pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number")
-    }
-    let use_one = || {
-        let (mut mailbox, _, sender) = listening(PortOptions::default());
-        for _ in 0..10 {
-            sender.send(Payload::raw(&[0; 500]), 0).expect("room");
-        }
-        assert!(mailbox.next().is_some());
-        drop(mailbox);
-        assert_eq!(sender.send(Payload::raw(b""), 0), Err(SendError::Closed));
-    };
-    (0..1000).for_each(|_| use_one());
-    let before = resident();
-    (0..10_000).for_each(|_| use_one());
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 256, "{grown} pages more");
-}
