@@ -41,6 +41,10 @@ impl Bytes {
         Self(Kind::Foreign(Box::new(bytes)))
     }
 
+    pub(crate) fn is_in_place(&self) -> bool {
+        matches!(self.0, Kind::InPlace { .. })
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "at most IN_PLACE")]
     fn in_place(source: &[u8]) -> Option<Self> {
         let mut bytes = [0; IN_PLACE];

@@ -171,8 +171,8 @@ impl Mailbox {
         }
     }
 
-    /// As [`Mailbox::next`], if the port of the next message is `wanted`.
-    pub fn next_if(&mut self, wanted: impl FnOnce(PortKey) -> bool) -> Option<Box<Message>> {
+    /// As [`Mailbox::next`], if the next message is `wanted`: by its port, and by whether somebody waits for its answer.
+    pub fn next_if(&mut self, wanted: impl FnOnce(PortKey, bool) -> bool) -> Option<Box<Message>> {
         if self.is_forked() {
             return None;
         }
@@ -180,15 +180,20 @@ impl Mailbox {
         if let Some(Entry::Message(ahead)) = self.batch.get(AHEAD) {
             prefetch::read(&**ahead);
         }
-        let port = self.batch.front()?.port();
-        let front = if wanted(port) { self.batch.pop_front() } else { None };
+        let front = self.batch.front()?;
+        let front = if wanted(front.port(), front.may_ask()) { self.batch.pop_front() } else { None };
         self.open_entry(front?)
+    }
+
+    /// Was nothing left when the owner last looked into the queue?
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.batch.is_empty()
     }
 
     /// Takes back what [`Mailbox::next`] gave, so that its memory is used again. Dropping it is as good, but slower.
     pub fn recycle(&mut self, mut message: Box<Message>) {
-        drop(message.take_payload());
-        message.reply = None;
+        message.clear();
         self.spent.push(message);
         if self.spent.len() >= SPENT {
             self.queue.with(|inner| inner.keep_spare(&mut self.spent));
@@ -314,13 +319,13 @@ impl Mailbox {
             return;
         }
         self.sort_front();
-        if self.batch.is_empty() && self.events.is_empty() {
+        if !self.has_work() {
             // The flag falls before the last look: what is sent from here on wakes the owner again.
             self.queue.wake.clear();
             self.drain();
             self.sort_front();
         }
-        if !self.batch.is_empty() || !self.events.is_empty() {
+        if self.has_work() {
             self.queue.wake.wake();
         }
     }
@@ -462,6 +467,29 @@ impl Mailbox {
             return wait_readable(watched, timeout);
         }
         self.queue.wake.wait(timeout)
+    }
+
+    /// [`Mailbox::rest`] and [`Mailbox::wait`] without a limit, with fewer system calls. Until the next [`Mailbox::rest`] the
+    /// descriptor may be readable for no reason.
+    ///
+    /// # Errors
+    /// As [`Mailbox::wait`].
+    pub fn sleep(&mut self) -> io::Result<()> {
+        if self.is_forked() || self.queue.watched().is_some() {
+            self.rest();
+            return self.wait(None).map(drop);
+        }
+        if !self.lay_aside() && self.events.is_empty() {
+            // As in `rest`: the flag falls before the last look.
+            self.queue.wake.prepare_sleep();
+            self.drain();
+            self.sort_front();
+        }
+        if self.has_work() { Ok(()) } else { self.queue.wake.sleep() }
+    }
+
+    fn has_work(&self) -> bool {
+        !self.batch.is_empty() || !self.events.is_empty()
     }
 
     /// From now on waits sleep on `watched`, a set of descriptors that has this mailbox's among them.

@@ -69,6 +69,12 @@ impl Payload {
     }
 }
 
+impl Payload {
+    fn is_in_place(&self) -> bool {
+        matches!(self, Self::Signal(_)) || matches!(self, Self::Bytes { bytes, .. } if bytes.is_in_place())
+    }
+}
+
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -98,10 +104,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// Its content, which then is [`Payload::Signal`] without bits.
-    #[must_use]
-    pub fn take_payload(&mut self) -> Payload {
-        std::mem::replace(&mut self.payload, Payload::Signal(0))
+    /// Frees what it owns, which may run code of the sender's; then it carries nothing.
+    pub fn clear(&mut self) {
+        if !self.payload.is_in_place() {
+            self.payload = Payload::Signal(0);
+        }
+        self.reply = None;
     }
 
     /// Does a caller wait until this is answered?

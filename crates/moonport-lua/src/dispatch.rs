@@ -2,6 +2,7 @@
 //! The one place where messages enter Lua: a turn of the owner's loop, behind its guard, on private threads, in protected
 //! calls, within a budget.
 
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,6 @@ impl Default for Budget {
 
 /// What one turn may still deliver. The clock is read after every message at first, and less often while messages are
 /// handled fast.
-#[derive(Clone, Copy)]
 pub(crate) struct Round {
     delivered: u32,
     limit: u32,
@@ -64,22 +64,27 @@ impl Round {
         Self { delivered: 0, limit: 0, begun: Instant::now(), time: Duration::ZERO, read_at: 0 }
     }
 
-    fn is_over(&self) -> bool {
-        self.delivered >= self.limit
+    /// Nothing waits any more: what comes from now on is for the next turn.
+    fn end(&mut self) {
+        self.limit = self.delivered;
     }
 
-    fn count(&mut self) {
-        self.delivered += 1;
-        if self.delivered < self.read_at {
-            return;
+    /// May one more be delivered?
+    fn goes_on(&mut self) -> bool {
+        if self.delivered >= self.read_at && self.delivered < self.limit {
+            self.read_clock();
         }
+        self.delivered < self.limit
+    }
+
+    fn read_clock(&mut self) {
         let elapsed = self.begun.elapsed();
         // At this pace, an eighth of the budget until the next look, and at most 32 messages.
         let pace = elapsed.as_nanos() / u128::from(self.delivered) + 1;
         let stride = (self.time.as_nanos() / 8 / pace).clamp(1, 32);
         self.read_at = self.delivered + u32::try_from(stride).unwrap_or(1);
         if elapsed >= self.time {
-            self.limit = self.delivered;
+            self.end();
         }
     }
 }
@@ -153,13 +158,11 @@ fn deliver_all(owner: &Owner, stack: Stack, round: Round) -> u32 {
 }
 
 fn goes_on(owner: &Owner) -> bool {
-    !owner.round.get().is_over() && !owner.stopping.get()
+    !owner.stopping.get() && owner.round.borrow_mut().goes_on()
 }
 
 fn count(owner: &Owner) {
-    let mut round = owner.round.get();
-    round.count();
-    owner.round.set(round);
+    owner.round.borrow_mut().delivered += 1;
 }
 
 /// Delivers the mailbox's next message, if there is one.
@@ -183,7 +186,7 @@ pub(crate) fn serve(owner: &Owner, stack: Stack) {
             break;
         }
     }
-    owner.round.set(outer);
+    owner.round.replace(outer);
     events::handle_all(owner, stack);
 }
 
@@ -279,11 +282,7 @@ pub(crate) fn expect(owner: &Owner, endpoint: Rc<Endpoint>, mut message: Box<Mes
         listen_as_needed(owner, &endpoint);
     }
     let question = message.reply.take().map(Question::new);
-    let shown = match endpoint.callback.get() {
-        Some(callback) => Shown::Arguments(callback),
-        None if endpoint.wants_message.get() => Shown::Message { asks: question.is_some() },
-        None => Shown::Value,
-    };
+    let shown = endpoint.shown(question.is_some());
     if matches!(shown, Shown::Message { asks: true }) {
         owner.asking.set(question.clone());
     }
@@ -297,7 +296,7 @@ fn expect_next(owner: &Owner, stack: Stack) {
     while fetches != Fetches::Nothing && goes_on(owner) {
         let mut found = None;
         let next = owner.mailbox(|mailbox| {
-            mailbox.next_if(|key| {
+            mailbox.next_if(|key, _| {
                 found = owner.endpoint(key).filter(|endpoint| endpoint.is_plain() && endpoint.fetches() == fetches);
                 found.is_some()
             })
@@ -311,12 +310,38 @@ fn expect_next(owner: &Owner, stack: Stack) {
     }
 }
 
+/// As [`expect_next`], where the next message goes to the handler that has just returned, and nobody waits for an answer to
+/// the one or the other: then nothing else changes.
+fn again(owner: &Owner, stack: Stack, origin: &Origin) -> Option<Incoming> {
+    let Origin::Port(endpoint, None) = origin else { return None };
+    if endpoint.serial || !endpoint.is_plain() || owner.fetches.get() != endpoint.fetches() {
+        return None;
+    }
+    let wanted = |key: PortKey, asks: bool| key == endpoint.key && !asks && goes_on(owner);
+    let (message, is_drained) = owner.mailbox(|mailbox| (mailbox.next_if(wanted), mailbox.is_drained()))?;
+    if message.is_none() && is_drained {
+        owner.round.borrow_mut().end();
+    }
+    let message = message?;
+    count(owner);
+    if !callback::is_good(owner, stack, endpoint, &message) {
+        return None;
+    }
+    let shown = endpoint.shown(false);
+    Some(Incoming { handler: endpoint.handler.get(), shown, message })
+}
+
 /// What a task for messages calls again and again: gives the handler and its arguments, or nothing when it is to end. An
 /// error in here, when memory runs out or the message cannot be shown, is one of the task's.
 pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
     let incoming = owner.incoming.take().or_else(|| {
         // The handler before has returned, what it returned lies on the stack.
-        task::end(owner, stack, &owner.origin.take(), Ended::Returned(stack, stack.top()));
+        let origin = owner.origin.take();
+        if let Some(incoming) = again(owner, stack, &origin) {
+            owner.origin.set(origin);
+            return Some(incoming);
+        }
+        task::end(owner, stack, &origin, Ended::Returned(stack, stack.top()));
         expect_next(owner, stack);
         owner.incoming.take()
     });
@@ -325,7 +350,7 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
     };
     let below = stack.top();
     let (sequence, tag) = (message.sequence, message.tag);
-    let malformed = owner.in_hand.with(|place| {
+    let is_shown = owner.in_hand.with(|place| {
         *place = Some(message);
         stack.push_anchored_in(lua::lua_upvalueindex(2), handler);
         let malformed = place.as_ref().and_then(|message| match shown {
@@ -334,13 +359,14 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
         });
         if let Some(mut message) = place.take() {
             // Here and not below, where the mailbox is borrowed: freeing may run code of the sender's.
-            drop(message.take_payload());
+            message.clear();
             owner.mailbox(|mailbox| mailbox.recycle(message));
         }
-        malformed
-    });
-    if let Some(malformed) = malformed {
+        let Some(malformed) = malformed else { return true };
         owner.push_text(stack, format!("a message is dropped: {malformed}"));
+        false
+    });
+    if !is_shown {
         return Ok(Outcome::Raise);
     }
     if let Shown::Message { asks } = shown {
@@ -478,9 +504,16 @@ pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) -> R
         (Some(timeout), Some(due)) => Some(timeout.min(due)),
         (timeout, due) => timeout.or(due),
     };
-    let interrupted = owner
-        .mailbox(|mailbox| mailbox.wait(limit))
-        .is_some_and(|woken| woken.is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted));
+    owner.watch_lanes();
+    owner.rearm();
+    let woken = owner.mailbox(|mailbox| match limit {
+        None => mailbox.sleep(),
+        Some(_) => {
+            mailbox.rest();
+            mailbox.wait(limit).map(drop)
+        }
+    });
+    let interrupted = woken.is_some_and(|woken| woken.is_err_and(|error| error.kind() == ErrorKind::Interrupted));
     if interrupted { let_hooks_run(stack) } else { Ok(()) }
 }
 

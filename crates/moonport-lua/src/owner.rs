@@ -62,7 +62,7 @@ pub(crate) struct Owner {
     /// May it go on to the next message when its handler has returned?
     pub(crate) fetches: Cell<Fetches>,
     /// What the present turn may still deliver.
-    pub(crate) round: Cell<Round>,
+    pub(crate) round: RefCell<Round>,
     /// What the running handler is about to wait for.
     pub(crate) wait: Cell<Option<Wait>>,
     pub(crate) depth: Cell<u32>,
@@ -230,7 +230,7 @@ impl Owner {
             running: Cell::new(None),
             origin: Cell::default(),
             fetches: Cell::default(),
-            round: Cell::new(Round::over()),
+            round: RefCell::new(Round::over()),
             wait: Cell::new(None),
             depth: Cell::new(0),
             stopping: Cell::new(false),

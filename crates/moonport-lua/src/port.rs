@@ -10,7 +10,7 @@ use mlua_sys as lua;
 use moonport_callback::callback::Callback;
 use moonport_core::{Encoding, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
 
-use crate::dispatch;
+use crate::dispatch::{self, Shown};
 use crate::function::{Outcome, Result, c_function};
 use crate::lanes::{self, Opened};
 use crate::object::{self, Object};
@@ -50,6 +50,15 @@ impl Endpoint {
     /// What kind of task handles its messages?
     pub(crate) fn fetches(&self) -> Fetches {
         if self.callback.get().is_some() { Fetches::Calls } else { Fetches::Messages }
+    }
+
+    /// What its handler gets; `asks`: somebody waits for the answer.
+    pub(crate) fn shown(&self, asks: bool) -> Shown {
+        match self.callback.get() {
+            Some(callback) => Shown::Arguments(callback),
+            None if self.wants_message.get() => Shown::Message { asks },
+            None => Shown::Value,
+        }
     }
 
     /// Does its next message go to its handler?

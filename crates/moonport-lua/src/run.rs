@@ -20,14 +20,14 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
     }
     while !owner.stopping.get() && !owner.is_interrupted() {
         let delivered = dispatch::work(owner, stack);
-        if delivered > 0 {
+        // A single message tells of no stream: back to sleep, after one look.
+        if delivered > 1 {
             let_senders_go_on(delivered);
             continue;
         }
-        if !owner.is_alive() {
+        if owner.stopping.get() || !owner.is_alive() {
             break;
         }
-        dispatch::rest(owner);
         dispatch::sleep(owner, stack, None)?;
     }
     dispatch::rest(owner);
@@ -45,11 +45,9 @@ fn let_senders_go_on(delivered: u32) {
         return;
     }
     std::thread::yield_now();
-    if delivered > 1 {
-        let begun = Instant::now();
-        while begun.elapsed() < PAUSE {
-            std::hint::spin_loop();
-        }
+    let begun = Instant::now();
+    while begun.elapsed() < PAUSE {
+        std::hint::spin_loop();
     }
 }
 

@@ -166,8 +166,16 @@ impl Stack {
 
     /// As [`Stack::push_anchored`], where the table of anchors is at hand. Raises nothing.
     pub(crate) fn push_anchored_in(self, table: c_int, anchor: Anchor) {
+        #[cfg(any(feature = "lua51", feature = "luajit"))]
         // SAFETY: the caller says where the table is.
-        unsafe { lua::lua_rawgeti(self.0, table, anchor.0.into()) };
+        unsafe {
+            lua::lua_rawgeti_(self.0, table, anchor.0);
+        }
+        #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+        // SAFETY: as above.
+        unsafe {
+            lua::lua_rawgeti(self.0, table, anchor.0.into());
+        }
     }
 
     /// Raises nothing.
@@ -179,8 +187,17 @@ impl Stack {
     }
 
     pub(crate) fn push_bytes(self, bytes: &[u8]) {
+        // The bindings' own function of this name looks at the new string again, as later Luas do.
+        #[cfg(any(feature = "lua51", feature = "luajit"))]
         // SAFETY: the bytes live through the call; Lua copies them.
-        unsafe { lua::lua_pushlstring(self.0, bytes.as_ptr().cast(), bytes.len()) };
+        unsafe {
+            lua::lua_pushlstring_(self.0, bytes.as_ptr().cast(), bytes.len());
+        }
+        #[cfg(not(any(feature = "lua51", feature = "luajit")))]
+        // SAFETY: as above.
+        unsafe {
+            lua::lua_pushlstring(self.0, bytes.as_ptr().cast(), bytes.len());
+        }
     }
 
     pub(crate) fn push_str(self, text: &str) {

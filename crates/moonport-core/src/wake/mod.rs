@@ -89,6 +89,19 @@ impl Wake {
         self.pending.swap(false, Ordering::AcqRel);
     }
 
+    /// As [`Wake::clear`], by an owner that will not be looked at by others until [`Wake::sleep`] has returned: where that
+    /// is possible, the signal stays.
+    pub(crate) fn prepare_sleep(&self) {
+        self.signal.prepare_sleep();
+        // Pairs with the swap in `wake`, as in `clear`.
+        self.pending.swap(false, Ordering::AcqRel);
+    }
+
+    /// Sleeps until somebody calls [`Wake::wake`], or has done so since the last sleep.
+    pub(crate) fn sleep(&self) -> io::Result<()> {
+        self.signal.sleep()
+    }
+
     #[cfg(not(loom))]
     pub(crate) fn descriptor(&self) -> RawFd {
         self.signal.descriptor()

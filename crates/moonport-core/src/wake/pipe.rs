@@ -49,6 +49,16 @@ impl Signal {
         });
     }
 
+    /// Before [`Signal::sleep`].
+    pub(super) fn prepare_sleep(&self) {
+        self.lower();
+    }
+
+    /// Sleeps until the signal is raised.
+    pub(super) fn sleep(&self) -> io::Result<()> {
+        self.wait(None).map(drop)
+    }
+
     pub(super) fn descriptor(&self) -> RawFd {
         self.reader.as_raw_fd()
     }

@@ -43,6 +43,28 @@ fn two_senders_and_a_sleeping_owner_lose_nothing() {
 }
 
 #[test]
+fn an_owner_that_sleeps_for_edges_is_woken_for_all() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(8);
+        let sender = mailbox.sender(port).expect("open");
+        let sender = loom::thread::spawn(move || {
+            for tag in 0..2 {
+                sender.send(Payload::raw(b""), tag).expect("room");
+            }
+        });
+        let mut next = 0;
+        while next < 2 {
+            mailbox.sleep().expect("woken");
+            while let Some(message) = mailbox.next() {
+                assert_eq!(message.tag, next);
+                next += 1;
+            }
+        }
+        sender.join().expect("the sender");
+    });
+}
+
+#[test]
 fn one_sender_keeps_its_order() {
     loom::model(|| {
         let (mut mailbox, port) = listening(8);
