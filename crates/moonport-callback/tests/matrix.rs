@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Random signatures against a C compiler: C calls a stub by each of them, the target compares what it reads, and C
-//! compares what it gets back. `MOONPORT_MATRIX_SOURCE` writes the C program instead, for a compiler of another machine,
+//! compares what it gets back; and the other way round, a C function is called that compares what it gets. `MOONPORT_MATRIX_SOURCE` writes the C program instead, for a compiler of another machine,
 //! and `MOONPORT_MATRIX_LIBRARY` names what that has made.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "the values are made so that they fit")]
@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use moonport_callback::invoke;
 use moonport_callback::layout::{Convention, Place, Scalar};
 use moonport_callback::stub::{self, Call, Target};
 
@@ -97,9 +98,10 @@ fn signatures() -> Vec<Signature> {
     (0..SIGNATURES).map(|_| signature()).collect()
 }
 
-/// `int call_I(void *f)` for each signature: 1 if the result is as expected.
+/// `int call_I(void *f)` for each signature: 1 if the result is as expected; `take_I` has the signature itself, counts in
+/// `taken` the arguments that are as expected and gives the result.
 fn source(signatures: &[Signature]) -> String {
-    let mut text = String::from("#include <stdint.h>\n");
+    let mut text = String::from("#include <stdint.h>\nint taken;\n");
     for (at, signature) in signatures.iter().enumerate() {
         let types: Vec<_> = signature.parameters.iter().map(|parameter| parameter.c_type).collect();
         let values: Vec<_> = signature.parameters.iter().map(|parameter| parameter.c.as_str()).collect();
@@ -115,6 +117,12 @@ fn source(signatures: &[Signature]) -> String {
             None => format!("{call}; return 1;"),
         };
         writeln!(text, "int call_{at}(void *f) {{ {body} }}").expect("a string takes all");
+        let named: Vec<_> = types.iter().enumerate().map(|(at, kind)| format!("{kind} a{at}")).collect();
+        let counted: Vec<_> = values.iter().enumerate().map(|(at, value)| format!("(a{at} == {value})")).collect();
+        let (kind, value) = result.map_or(("void", ""), |result| (result.c_type, result.c.as_str()));
+        let (named, counted) = (named.join(", "), counted.join(" + "));
+        writeln!(text, "{kind} take_{at}({named}) {{ taken = {counted}; return {value}; }}")
+            .expect("a string takes all");
     }
     text
 }
@@ -141,11 +149,16 @@ fn every_signature_passes_its_arguments_and_its_result() {
     // SAFETY: the library has no initialisers.
     let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
     assert!(!handle.is_null(), "{} cannot be loaded", library.display());
-    for (at, signature) in signatures.iter().enumerate() {
-        let symbol = CString::new(format!("call_{at}")).expect("no NUL");
+    let find = |name: String| {
+        let symbol = CString::new(name).expect("no NUL");
         // SAFETY: the handle is open, the name ends with a NUL.
-        let function = unsafe { libc::dlsym(handle, symbol.as_ptr()) };
-        assert!(!function.is_null());
+        let found = unsafe { libc::dlsym(handle, symbol.as_ptr()) };
+        assert!(!found.is_null(), "{symbol:?}");
+        found
+    };
+    let taken: *const c_int = find("taken".into()).cast_const().cast();
+    for (at, signature) in signatures.iter().enumerate() {
+        let function = find(format!("call_{at}"));
         // SAFETY: `source` gives the function this type.
         let call =
             unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*const c_void) -> c_int>(function) };
@@ -154,6 +167,16 @@ fn every_signature_passes_its_arguments_and_its_result() {
         assert_eq!(unsafe { call(stub.address()) }, 1, "the result of signature {at}");
         let matched = signature.matched.load(Ordering::Relaxed) as usize;
         assert_eq!(matched, signature.parameters.len(), "the arguments of signature {at}");
+
+        let scalars = signature.parameters.iter().map(|parameter| parameter.scalar).collect();
+        let arguments: Vec<_> = signature.parameters.iter().map(|parameter| parameter.bits).collect();
+        let forward = invoke::Signature::new(scalars, signature.result.as_ref().map(|result| result.scalar));
+        // SAFETY: `source` gives the function this signature.
+        let result = unsafe { forward.call(find(format!("take_{at}")), &arguments) };
+        assert_eq!(result, signature.result.as_ref().map_or(0, |result| result.bits), "calling {at}: the result");
+        // SAFETY: it is an int of the library's, which this thread alone changes.
+        let taken = unsafe { *taken }.unsigned_abs() as usize;
+        assert_eq!(taken, signature.parameters.len(), "calling {at}: the arguments");
     }
     if given.is_none() {
         let folder = library.parent().expect("a folder");

@@ -3,24 +3,12 @@
 //! that may hold arguments, and calls [`Target::call`] of what was bound to it. Stubs are never unbound and never bound
 //! twice: a pointer means the same for the life of the process.
 
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-#[path = "aarch64.rs"]
-mod machine;
-#[cfg(all(target_arch = "x86_64", unix, not(target_vendor = "apple")))]
-#[path = "x86_64.rs"]
-mod machine;
-#[cfg(not(any(
-    all(target_arch = "aarch64", target_os = "linux"),
-    all(target_arch = "x86_64", unix, not(target_vendor = "apple"))
-)))]
-#[path = "none.rs"]
-mod machine;
-
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crate::layout::{Place, Scalar};
+use crate::machine;
 
 /// How many callbacks a process may make.
 pub const COUNT: usize = machine::COUNT;
@@ -143,7 +131,7 @@ impl Call {
 ///
 /// # Safety
 /// Only the stubs call it, with their number and their frame.
-unsafe extern "C" fn enter(number: usize, registers: *mut machine::Registers, stack: *const u8) {
+pub(crate) unsafe extern "C" fn enter(number: usize, registers: *mut machine::Registers, stack: *const u8) {
     let errno = errno();
     // SAFETY: the place is this thread's errno.
     let before = unsafe { *errno };
@@ -157,7 +145,7 @@ unsafe extern "C" fn enter(number: usize, registers: *mut machine::Registers, st
     unsafe { *errno = before };
 }
 
-fn errno() -> *mut libc::c_int {
+pub(crate) fn errno() -> *mut libc::c_int {
     #[cfg(target_os = "linux")]
     // SAFETY: takes nothing and always succeeds.
     return unsafe { libc::__errno_location() };

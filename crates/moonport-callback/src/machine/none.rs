@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Nothing is known of this processor: there are no stubs, and nothing is called.
+
+use std::ffi::c_void;
+
+pub(crate) const COUNT: usize = 0;
+
+#[derive(Debug, Default)]
+pub(crate) struct Registers {
+    pub(crate) integers: [u64; 1],
+    pub(crate) floats: [u64; 1],
+}
+
+pub(crate) fn first() -> *const c_void {
+    std::ptr::null()
+}
+
+pub(crate) unsafe fn invoke(_: *const c_void, _: *mut Registers, _: *const u64, _: usize) {}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! x86-64, System V calling convention.
+
+use std::arch::global_asm;
+use std::ffi::c_void;
+
+pub(crate) const COUNT: usize = 8192;
+
+/// What the common part of the stubs saves, in this order.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Registers {
+    /// rdi, rsi, rdx, rcx, r8, r9; the first becomes rax.
+    pub(crate) integers: [u64; 6],
+    /// The lower halves of xmm0 to xmm7; the first becomes xmm0.
+    pub(crate) floats: [u64; 8],
+}
+
+global_asm!(
+    r#"
+    .text
+    .balign 64
+    .hidden moonport_stubs
+    .globl moonport_stubs
+    .type moonport_stubs, @function
+moonport_stubs:
+    .cfi_startproc
+    .set .Lmoonport_stub, 0
+    .rept {count}
+    .balign 16
+    endbr64
+    mov eax, .Lmoonport_stub
+    jmp .Lmoonport_common
+    .set .Lmoonport_stub, .Lmoonport_stub + 1
+    .endr
+    .cfi_endproc
+    .size moonport_stubs, . - moonport_stubs
+    .balign 64
+.Lmoonport_common:
+    .cfi_startproc
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    sub rsp, 112
+    mov [rsp], rdi
+    mov [rsp + 8], rsi
+    mov [rsp + 16], rdx
+    mov [rsp + 24], rcx
+    mov [rsp + 32], r8
+    mov [rsp + 40], r9
+    movsd [rsp + 48], xmm0
+    movsd [rsp + 56], xmm1
+    movsd [rsp + 64], xmm2
+    movsd [rsp + 72], xmm3
+    movsd [rsp + 80], xmm4
+    movsd [rsp + 88], xmm5
+    movsd [rsp + 96], xmm6
+    movsd [rsp + 104], xmm7
+    mov edi, eax
+    mov rsi, rsp
+    lea rdx, [rbp + 16]
+    call {enter}
+    mov rax, [rsp]
+    movsd xmm0, [rsp + 48]
+    leave
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+
+    .balign 16
+    .hidden moonport_invoke
+    .globl moonport_invoke
+    .type moonport_invoke, @function
+moonport_invoke:
+    .cfi_startproc
+    endbr64
+    push rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset rbp, -16
+    mov rbp, rsp
+    .cfi_def_cfa_register rbp
+    push rbx
+    .cfi_offset rbx, -24
+    push r12
+    .cfi_offset r12, -32
+    mov r12, rdi
+    mov rbx, rsi
+    lea rax, [rcx * 8 + 15]
+    and rax, -16
+    sub rsp, rax
+    mov rsi, rdx
+    mov rdi, rsp
+    rep movsq
+    mov rdi, [rbx]
+    mov rsi, [rbx + 8]
+    mov rdx, [rbx + 16]
+    mov rcx, [rbx + 24]
+    mov r8, [rbx + 32]
+    mov r9, [rbx + 40]
+    movsd xmm0, [rbx + 48]
+    movsd xmm1, [rbx + 56]
+    movsd xmm2, [rbx + 64]
+    movsd xmm3, [rbx + 72]
+    movsd xmm4, [rbx + 80]
+    movsd xmm5, [rbx + 88]
+    movsd xmm6, [rbx + 96]
+    movsd xmm7, [rbx + 104]
+    call r12
+    mov [rbx], rax
+    movsd [rbx + 48], xmm0
+    lea rsp, [rbp - 16]
+    pop r12
+    pop rbx
+    leave
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size moonport_invoke, . - moonport_invoke
+"#,
+    count = const COUNT,
+    enter = sym crate::stub::enter,
+);
+
+unsafe extern "C" {
+    static moonport_stubs: u8;
+
+    /// Calls `function` with `registers` and so many words on the stack; its results come back in `registers`.
+    #[link_name = "moonport_invoke"]
+    pub(crate) fn invoke(function: *const c_void, registers: *mut Registers, stack: *const u64, words: usize);
+}
+
+/// The address of stub 0.
+pub(crate) fn first() -> *const c_void {
+    (&raw const moonport_stubs).cast()
+}
