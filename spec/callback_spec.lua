@@ -51,6 +51,11 @@ local ffi = require("ffi")
 local low, high, one = loadstring("return -2LL ^ 62, 2ULL ^ 63, 1LL")()
 ffi.cdef([[
 typedef struct { int number; double share; const char *text; } moonport_spec_record;
+typedef const char *moonport_spec_text;
+struct moonport_spec_outer {
+  char letter; moonport_spec_text first; struct { int x; const char *const inner; } nested; char *own;
+  const uint8_t *bytes; union { const char *either; int other; } choice;
+};
 typedef unsigned int moonport_spec_code;
 int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);
 int pthread_join(unsigned long, void **);
@@ -129,6 +134,38 @@ test("strings, structs, pointers and what is NULL", function()
   equal(got[2], nil)
   equal(got[3], "")
   equal(got.n, 5)
+  callback:close()
+end)
+
+test("the strings that a struct points to are copied with it", function()
+  local got
+  local callback = moonport.callback("void (*)(const struct moonport_spec_outer *)", handler(function(outer)
+    got = outer
+  end), { max_string = 100 })
+  local memory = ffi.new("char[8]", "first")
+  local outer = ffi.new("struct moonport_spec_outer", { letter = 65, first = memory, nested = { 7, "inner" }, own = memory })
+  callback.pointer(outer)
+  ffi.fill(memory, 5, 120)
+  drain()
+  collectgarbage()
+  equal(got.letter, 65)
+  equal(ffi.string(got.first), "first")
+  equal(ffi.string(got.nested.inner), "inner")
+  equal(got.nested.x, 7)
+  -- Not const, not text: the pointer as it was.
+  equal(got.own, ffi.cast("char *", memory))
+  callback.pointer(ffi.new("struct moonport_spec_outer"))
+  drain()
+  equal(got.first, nil)
+  equal(got.nested.inner, nil)
+  local told
+  moonport.on_error(function(message)
+    told = message
+  end)
+  callback.pointer(ffi.new("struct moonport_spec_outer", { first = ("x"):rep(101) }))
+  drain()
+  moonport.on_error(nil)
+  match(told, "parameter 1: the string at offset 8: longer than 100 bytes")
   callback:close()
 end)
 

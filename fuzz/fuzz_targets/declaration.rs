@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use moonport_callback::declaration::{Named, Resolver, parse};
+use moonport_callback::declaration::{Definition, Named, Resolver, parse};
 use moonport_callback::layout::{Convention, Scalar};
 use moonport_callback::plan::{Plan, plan};
 
@@ -13,7 +13,7 @@ impl Resolver for Names {
     fn resolve(&mut self, name: &str) -> Option<Named> {
         match name {
             "a" => Some(Named::Scalar(Scalar::U16)),
-            "b" | "struct b" => Some(Named::Struct(24)),
+            "b" | "struct b" => Some(Named::Struct(Definition { size: 24, strings: vec![8, 16] })),
             "c" => Some(Named::Pointer),
             "d" => Some(Named::Incomplete),
             _ => None,

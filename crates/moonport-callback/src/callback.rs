@@ -2,15 +2,17 @@
 //! What a stub does with a call: copies its arguments and sends them to the owner; where the caller waits, gives it what
 //! the handler returned, or the default.
 
+use std::any::Any;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use moonport_core::reply::CallError;
-use moonport_core::{Bytes, Encoding, Payload, SendError, Sender};
+use moonport_core::reply::{Answer, Answered, CallError, Waited};
+use moonport_core::{Bytes, Encoding, Overflow, Payload, SendError, Sender};
 
 use crate::marshal::{Marshal, Sink};
 use crate::stub::{self, Call, Stub, Target};
+use crate::watch;
 
 /// A call that was refused because of an argument: what travels to the owner in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +22,24 @@ pub struct BadArgument(pub String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsafeCall;
 
+/// What a caller that has waited for long has said: what travels to the owner for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch(pub String);
+
+/// After so long a caller that waits says so.
+pub const WATCH: Duration = Duration::from_secs(2);
+
 /// How long a native caller waits for the handler; `None`: for ever.
 pub type Timeout = Option<Duration>;
 
-/// Runs the handler at once, on the owner's thread: gives its results, or `None` for the default.
-pub type Direct = fn(&'static Callback, &[u8]) -> Option<Vec<u8>>;
+/// What callbacks need of whoever runs Lua.
+#[derive(Clone, Copy, Debug)]
+pub struct Host {
+    /// Runs the handler at once, on the owner's thread: gives its results, or `None` for the default.
+    pub direct: fn(&'static Callback, &[u8]) -> Option<Vec<u8>>,
+    /// Waits for an answer on any thread; one that owns a Lua state serves its callers meanwhile.
+    pub wait: fn(&mut Answer<Answered>, Option<Instant>) -> Waited,
+}
 
 /// One callback. It lives as long as the process, as its pointer does.
 #[derive(Debug)]
@@ -39,8 +54,12 @@ pub struct Callback {
     pub timeout: Timeout,
     /// The results where the handler gives none.
     pub default: Vec<u8>,
-    /// For calls on the owner's thread that have to wait.
-    pub direct: Direct,
+    /// Who runs the handler.
+    pub host: Host,
+    /// Its name, if it has one, and where it was made.
+    pub name: Option<String>,
+    /// The line of the program that made it.
+    pub created: String,
     /// Calls so far.
     pub calls: AtomicU64,
     /// Calls that came when it was closed.
@@ -72,6 +91,16 @@ impl Callback {
         let callback = CALLBACKS.get(Stub::find(address)?.number())?.load(Ordering::Acquire);
         // SAFETY: `bind` leaked it; it is never freed.
         unsafe { callback.as_ref() }
+    }
+
+    /// The callback whose calls go through the port with this handle.
+    #[must_use]
+    pub fn of_port(handle: u64) -> Option<&'static Self> {
+        CALLBACKS.iter().take(stub::used()).find_map(|place| {
+            // SAFETY: as in `find`.
+            let callback = unsafe { place.load(Ordering::Acquire).as_ref() }?;
+            (callback.sender.key().handle() == handle).then_some(callback)
+        })
     }
 
     /// A `void (*)(void *)` that closes it; `None` if all function pointers are used up.
@@ -113,9 +142,9 @@ impl Callback {
         match self.marshal.read(call, &mut buffer) {
             Ok(()) => Some(buffer.into_bytes()),
             Err(message) => {
-                let refused = Payload::Object { value: Box::new(BadArgument(message)), size: 0 };
                 // A port that is full or closed counts it itself.
-                self.sender.send(refused, 0).err().and(None)
+                self.tell(BadArgument(message));
+                None
             }
         }
     }
@@ -123,8 +152,8 @@ impl Callback {
     /// Tells the owner, once, that a call could not run its handler at once.
     pub fn tell_unsafe(&self) {
         if !self.told_unsafe.swap(true, Ordering::Relaxed) {
-            let told = self.sender.send(Payload::Object { value: Box::new(UnsafeCall), size: 0 }, 0);
-            self.told_unsafe.store(told.is_ok(), Ordering::Relaxed);
+            let told = self.tell(UnsafeCall);
+            self.told_unsafe.store(told, Ordering::Relaxed);
         }
     }
 
@@ -135,9 +164,7 @@ impl Callback {
         let Some(bytes) = self.read(call) else { return };
         let payload = Payload::Bytes { encoding: Encoding::Value, bytes };
         let sent = match (self.sender.overflow(), self.timeout) {
-            (moonport_core::Overflow::Block, Some(timeout)) if !self.sender.is_owner() => {
-                self.sender.send_within(payload, 0, timeout)
-            }
+            (Overflow::Block, Some(timeout)) if !self.sender.is_owner() => self.sender.send_within(payload, 0, timeout),
             _ => self.sender.send(payload, 0),
         };
         match sent {
@@ -153,10 +180,10 @@ impl Callback {
         }
         let bytes = self.read(call)?;
         if self.sender.is_owner() {
-            return (self.direct)(self, &bytes);
+            return (self.host.direct)(self, &bytes);
         }
         let payload = Payload::Bytes { encoding: Encoding::Value, bytes };
-        match self.sender.call(payload, 0, Encoding::Value, self.timeout.unwrap_or(Duration::MAX)) {
+        match self.call(payload) {
             Ok(Payload::Bytes { bytes, .. }) => Some(bytes.to_vec()),
             Ok(_) => None,
             Err(CallError::Timeout | CallError::Send(SendError::Timeout)) => {
@@ -169,6 +196,31 @@ impl Callback {
             }
             Err(_) => None,
         }
+    }
+}
+
+impl Callback {
+    /// Sends and waits for the results. Who waits for long says so.
+    fn call(&self, payload: Payload) -> Answered {
+        let begun = Instant::now();
+        let timeout = self.timeout.unwrap_or(Duration::MAX);
+        let deadline = begun.checked_add(timeout);
+        let mut answer = self.sender.begin_call(payload, 0, Encoding::Value, timeout)?;
+        let watch = Some(begun + WATCH).filter(|watch| deadline.is_none_or(|deadline| *watch < deadline));
+        let mut waited = (self.host.wait)(&mut answer, watch.or(deadline));
+        if watch.is_some() && waited.is_err() {
+            let line = watch::describe(self, WATCH);
+            watch::print(&line);
+            self.tell(Watch(line));
+            waited = (self.host.wait)(&mut answer, deadline);
+        }
+        self.sender.conclude_call(waited)
+    }
+
+    /// Tells the owner something, if its port has room: nothing waits for that here.
+    fn tell(&self, what: impl Any + Send) -> bool {
+        let may_send = self.sender.overflow() != Overflow::Block || self.sender.has_room(0);
+        may_send && self.sender.send(Payload::Object { value: Box::new(what), size: 0 }, 0).is_ok()
     }
 }
 

@@ -16,3 +16,4 @@ pub mod marshal;
 pub mod plan;
 mod ring;
 pub mod stub;
+mod watch;

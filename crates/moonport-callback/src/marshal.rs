@@ -4,6 +4,7 @@
 
 use std::ffi::c_char;
 
+use crate::declaration::Definition;
 use crate::layout::{Convention, Place, Scalar};
 use crate::plan::{Kind, Length, Outcome, Ownership, Parameter, Plan};
 use crate::ring;
@@ -34,10 +35,30 @@ pub enum Argument<'a> {
     Number(Scalar, u64),
     /// A string, or NULL.
     Text(Option<&'a [u8]>),
-    /// A copy of a struct of this type, or NULL.
-    Struct(&'a str, Option<&'a [u8]>),
+    /// A copy of a struct, or NULL.
+    Struct(Option<Struct<'a>>),
     /// A pointer.
     Pointer(usize),
+}
+
+/// A struct as the owner reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Struct<'a> {
+    /// Its type.
+    pub name: &'a str,
+    /// Its bytes; the pointers in them are of no use.
+    pub bytes: &'a [u8],
+    /// Where it points to strings.
+    pub strings: &'a [usize],
+    rest: &'a [u8],
+}
+
+impl<'a> Struct<'a> {
+    /// Each place where it points to a string, and that string, or NULL.
+    pub fn strings(self) -> impl Iterator<Item = (usize, Option<&'a [u8]>)> {
+        let mut reader = Reader { bytes: self.rest };
+        self.strings.iter().map(move |offset| (*offset, reader.text()))
+    }
 }
 
 /// One result as the owner gives it.
@@ -92,13 +113,7 @@ impl Marshal {
     fn read_one(&self, call: &Call, parameter: &Parameter, value: u64, bytes: &mut impl Sink) -> Result<(), String> {
         match &parameter.kind {
             Kind::Number | Kind::Opaque => bytes.put(&value.to_le_bytes()),
-            Kind::Text if value == 0 => bytes.put(&NIL.to_le_bytes()),
-            Kind::Text => {
-                let start: *const u8 = pointer(value);
-                // SAFETY: the caller has passed a string with a NUL, by the declaration; strnlen stops there.
-                let length = unsafe { libc::strnlen(start.cast::<c_char>(), self.max_string.saturating_add(1)) };
-                put(start, self.checked(length)?, bytes);
-            }
+            Kind::Text => self.put_string(value, bytes)?,
             Kind::Bytes { length, element } => {
                 let count = match length {
                     Length::Fixed(count) => *count,
@@ -112,9 +127,33 @@ impl Marshal {
                 }
             }
             Kind::Struct { .. } | Kind::InOut(_) if value == 0 => bytes.put(&NIL.to_le_bytes()),
-            Kind::Struct { size, .. } => put(pointer(value), *size, bytes),
+            Kind::Struct { definition, .. } => self.put_struct(pointer(value), definition, bytes)?,
             Kind::InOut(scalar) => put(pointer(value), scalar.size(), bytes),
             Kind::Out(_) | Kind::OutBuffer { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The string at an address, up to its NUL.
+    fn put_string(&self, address: u64, bytes: &mut impl Sink) -> Result<(), String> {
+        if address == 0 {
+            bytes.put(&NIL.to_le_bytes());
+            return Ok(());
+        }
+        let start = pointer(address);
+        // SAFETY: the caller has passed a string with a NUL, by the declaration; strnlen stops there.
+        let length = unsafe { libc::strnlen(start.cast::<c_char>(), self.max_string.saturating_add(1)) };
+        put(start, self.checked(length)?, bytes);
+        Ok(())
+    }
+
+    fn put_struct(&self, start: *const u8, definition: &Definition, bytes: &mut impl Sink) -> Result<(), String> {
+        put(start, definition.size, bytes);
+        for offset in &definition.strings {
+            let member: *const u64 = start.wrapping_add(*offset).cast();
+            // SAFETY: the struct has a pointer there, by its definition; packed ones are not aligned.
+            let address = unsafe { member.read_unaligned() };
+            self.put_string(address, bytes).map_err(|message| format!("the string at offset {offset}: {message}"))?;
         }
         Ok(())
     }
@@ -143,7 +182,13 @@ impl Marshal {
             Kind::Number => Some(Argument::Number(parameter.scalar, reader.number())),
             Kind::Opaque => Some(Argument::Pointer(usize::try_from(reader.number()).unwrap_or(0))),
             Kind::Text | Kind::Bytes { .. } => Some(Argument::Text(reader.text())),
-            Kind::Struct { name, .. } => Some(Argument::Struct(name, reader.text())),
+            Kind::Struct { name, definition } => Some(Argument::Struct(reader.text().map(|bytes| {
+                let rest = reader.bytes;
+                for _ in &definition.strings {
+                    reader.text();
+                }
+                Struct { name, bytes, strings: &definition.strings, rest }
+            }))),
             Kind::InOut(scalar) => Some(match reader.text() {
                 Some(bytes) => Argument::Number(*scalar, scalar.extend(little(bytes))),
                 None => Argument::Text(None),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a declaration to what is copied: which parameters are strings, how long they are, and what is written back.
 
-use crate::declaration::{Declaration, DeclarationError, Extent, Note, Parameter as Declared, Type};
+use crate::declaration::{Declaration, DeclarationError, Definition, Extent, Note, Parameter as Declared, Type};
 use crate::layout::Scalar;
 
 /// What a call of one signature moves.
@@ -41,12 +41,12 @@ pub enum Kind {
         /// Their size.
         element: usize,
     },
-    /// A copy of the struct of this type and size that it points to; NULL is nil.
+    /// A copy of the struct of this type that it points to, and of the strings that it points to; NULL is nil.
     Struct {
         /// As it was written.
         name: String,
-        /// In bytes.
-        size: usize,
+        /// What it looks like.
+        definition: Definition,
     },
     /// The pointer itself.
     Opaque,
@@ -186,7 +186,9 @@ impl<'a> Planner<'a> {
         match to {
             Type::Function => Ok(Kind::Opaque),
             Type::Void if self.is_user(declared) => Ok(Kind::Opaque),
-            Type::Struct(name, Some(size)) if constant => Ok(Kind::Struct { name: name.clone(), size: *size }),
+            Type::Struct(name, Some(definition)) if constant => {
+                Ok(Kind::Struct { name: name.clone(), definition: definition.clone() })
+            }
             Type::Struct(name, None) if constant => {
                 self.refuse(declared, &format!("the definition of {name} is not known; declare it, or write @opaque"))
             }

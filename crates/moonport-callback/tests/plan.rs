@@ -2,7 +2,7 @@
 //! Declarations in C, and what becomes of them: one row each.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use moonport_callback::declaration::{Named, Resolver, parse};
+use moonport_callback::declaration::{Definition, Named, Resolver, parse};
 use moonport_callback::layout::Scalar;
 use moonport_callback::plan::{Kind, Length, Outcome, Ownership, Plan, plan};
 
@@ -12,7 +12,7 @@ impl Resolver for Program {
     fn resolve(&mut self, name: &str) -> Option<Named> {
         match name {
             "DWORD" => Some(Named::Scalar(Scalar::U32)),
-            "point" | "struct point" => Some(Named::Struct(16)),
+            "point" | "struct point" => Some(Named::Struct(Definition { size: 16, strings: vec![8] })),
             "handle_t" => Some(Named::Pointer),
             _ => None,
         }
@@ -30,7 +30,7 @@ fn short(plan: &Plan) -> String {
         Kind::Text => "text".into(),
         Kind::Bytes { length: Length::Fixed(n), element } => format!("bytes {n}*{element}"),
         Kind::Bytes { length: Length::Parameter(at), element } => format!("bytes #{at}*{element}"),
-        Kind::Struct { name, size } => format!("{name} {size}"),
+        Kind::Struct { name, definition } => format!("{name} {}", definition.size),
         Kind::Opaque => "opaque".into(),
         Kind::Out(scalar) => format!("out {scalar:?}"),
         Kind::InOut(scalar) => format!("inout {scalar:?}"),

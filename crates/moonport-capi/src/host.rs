@@ -5,18 +5,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use moonport_core::reply::{Answer, Answered};
-
-/// How waiting for an answer ended.
-#[derive(Debug)]
-pub enum Waited {
-    /// With an answer, or the reason why there is none.
-    Answered(Answered),
-    /// Nobody will answer.
-    Over,
-    /// Not in time.
-    TimedOut,
-}
+use moonport_core::reply::{Answer, Answered, Waited};
 
 /// The owner's side. Functions marked OWNER are called on any thread and check that themselves.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +16,13 @@ pub struct Host {
     pub descriptor: fn(state: u64) -> c_int,
     /// A turn of at most so many messages and seconds (0: the defaults): how many were delivered, or an error. OWNER.
     pub step: fn(state: u64, max_messages: u32, budget: f64) -> c_int,
-    /// Waits for an answer on a thread that owns a state, and serves its callers meanwhile; gives the answer back on a
-    /// thread that owns none.
+    /// Waits for an answer on a thread that owns a state, and serves its callers meanwhile; `None` on a thread that owns
+    /// none.
     pub wait: Wait,
 }
 
 /// See [`Host::wait`].
-pub type Wait = fn(answer: Answer<Answered>, deadline: Option<Instant>) -> Result<Waited, Answer<Answered>>;
+pub type Wait = fn(answer: &mut Answer<Answered>, deadline: Option<Instant>) -> Option<Waited>;
 
 static HOST: OnceLock<Host> = OnceLock::new();
 
@@ -46,19 +35,10 @@ pub(crate) fn get() -> Option<&'static Host> {
     HOST.get()
 }
 
-/// Waits for an answer on any thread.
-pub(crate) fn wait(answer: Answer<Answered>, deadline: Option<Instant>) -> Waited {
-    let answer = match get() {
-        Some(host) => match (host.wait)(answer, deadline) {
-            Ok(waited) => return waited,
-            Err(answer) => answer,
-        },
-        None => answer,
-    };
-    let left = deadline.map_or(std::time::Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
-    match answer.wait(left) {
-        Ok(Some(answered)) => Waited::Answered(answered),
-        Ok(None) => Waited::Over,
-        Err(_) => Waited::TimedOut,
-    }
+/// Waits for an answer on any thread; one that owns a Lua state serves its callers meanwhile.
+///
+/// Thread: any. Blocks: until `deadline`; `None`: for ever.
+pub fn wait(answer: &mut Answer<Answered>, deadline: Option<Instant>) -> Waited {
+    let served = get().and_then(|host| (host.wait)(answer, deadline));
+    served.unwrap_or_else(|| answer.wait(deadline))
 }

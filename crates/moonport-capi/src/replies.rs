@@ -4,8 +4,7 @@
 use std::ffi::{c_int, c_void};
 use std::time::Instant;
 
-use moonport_core::reply::Answered;
-use moonport_core::{Payload, Sender};
+use moonport_core::Payload;
 
 use crate::convert::*;
 use crate::guard::guard;
@@ -46,19 +45,12 @@ pub unsafe extern "C" fn moonport_call(
             let deadline = Instant::now().checked_add(timeout);
             // SAFETY: the caller's promise.
             let payload = unsafe { copy(sender, data, size, codec)? };
-            let answer = sender.begin_call(payload, tag, wanted, timeout).map_err(|error| status_of_call(&error))?;
-            fill(reply, answered(sender, host::wait(answer, deadline))?)
+            let mut answer =
+                sender.begin_call(payload, tag, wanted, timeout).map_err(|error| status_of_call(&error))?;
+            let answered = sender.conclude_call(host::wait(&mut answer, deadline));
+            fill(reply, answered.map_err(|error| status_of_call(&error))?)
         }))
     })
-}
-
-fn answered(sender: Sender, answer: host::Waited) -> Result<Payload, moonport_status> {
-    let answered: Answered = match answer {
-        host::Waited::Answered(answered) => answered,
-        host::Waited::Over => Err(sender.unanswered()),
-        host::Waited::TimedOut => return Err(MOONPORT_TIMEOUT),
-    };
-    answered.map_err(|error| status_of_call(&error))
 }
 
 /// Moves the answer into memory of its own, with a NUL behind it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::message::{Encoding, Payload};
 use crate::port::{Overflow, SendError, Sender, Sent};
-use crate::reply::{self, Answer, Answered, CallError, ReplyTo};
+use crate::reply::{self, Answer, Answered, CallError, ReplyTo, TimedOut, Waited};
 
 impl Sender {
     /// Sends `payload` and waits for the answer, in `encoding`. All of it takes at most `timeout`; a full port is an
@@ -17,13 +17,8 @@ impl Sender {
     /// [`CallError`].
     pub fn call(self, payload: Payload, tag: u32, encoding: Encoding, timeout: Duration) -> Answered {
         let deadline = Instant::now().checked_add(timeout);
-        let answer = self.begin_call(payload, tag, encoding, timeout)?;
-        let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
-        match answer.wait(left) {
-            Ok(Some(answered)) => answered,
-            Ok(None) => Err(self.unanswered()),
-            Err(reply::TimedOut) => Err(CallError::Timeout),
-        }
+        let mut answer = self.begin_call(payload, tag, encoding, timeout)?;
+        self.conclude_call(answer.wait(deadline))
     }
 
     /// The first half of [`Sender::call`]: the answer can be polled, or waited for.
@@ -55,9 +50,20 @@ impl Sender {
         if sent == Sent::Dropped { Err(SendError::Full.into()) } else { Ok(answer) }
     }
 
+    /// What became of a question that was waited for so.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn conclude_call(self, waited: Waited) -> Answered {
+        match waited {
+            Ok(Some(answered)) => answered,
+            Ok(None) => Err(self.unanswered()),
+            Err(TimedOut) => Err(CallError::Timeout),
+        }
+    }
+
     /// Why an answer was given up without a word.
-    #[must_use]
-    pub fn unanswered(self) -> CallError {
+    fn unanswered(self) -> CallError {
         if self.is_open() { CallError::Unanswered } else { SendError::Closed.into() }
     }
 }

@@ -34,6 +34,7 @@ mod port;
 mod prefetch;
 
 mod blocked;
+mod doing;
 mod mailbox;
 mod queue;
 mod wake;
@@ -52,6 +53,7 @@ mod thread;
 mod sync;
 
 pub use bytes::Bytes;
+pub use doing::Doing;
 #[cfg(not(loom))]
 pub use mailbox::wait_readable;
 pub use mailbox::{Mailbox, Notifier, OpenError};

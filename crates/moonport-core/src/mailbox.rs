@@ -10,6 +10,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
+use crate::doing::Doing;
 use crate::message::Message;
 use crate::pool;
 use crate::port::{PortOptions, PortStats, Sender};
@@ -464,9 +465,9 @@ impl Mailbox {
         }
         #[cfg(not(loom))]
         if let Some(watched) = self.queue.watched() {
-            return wait_readable(watched, timeout);
+            return self.asleep(|| wait_readable(watched, timeout));
         }
-        self.queue.wake.wait(timeout)
+        self.asleep(|| self.queue.wake.wait(timeout))
     }
 
     /// [`Mailbox::rest`] and [`Mailbox::wait`] without a limit, with fewer system calls. Until the next [`Mailbox::rest`] the
@@ -485,7 +486,19 @@ impl Mailbox {
             self.drain();
             self.sort_front();
         }
-        if self.has_work() { Ok(()) } else { self.queue.wake.sleep() }
+        if self.has_work() { Ok(()) } else { self.asleep(|| self.queue.wake.sleep()) }
+    }
+
+    fn asleep<R>(&self, sleep: impl FnOnce() -> R) -> R {
+        let before = self.note(Doing::Asleep);
+        let result = sleep();
+        self.note(before);
+        result
+    }
+
+    /// Lets other threads know what the owner does from now on ([`Sender::owner_is`]); gives what it did before.
+    pub fn note(&self, doing: Doing) -> Doing {
+        if self.is_forked() { Doing::Elsewhere } else { self.queue.note(doing) }
     }
 
     fn has_work(&self) -> bool {

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::doing::Doing;
 use crate::message::{Encoding, Message, Payload};
 use crate::queue::{Draft, Event, Inner, Offered};
 use crate::registry;
@@ -270,6 +271,12 @@ impl Sender {
     #[must_use]
     pub fn is_owner(self) -> bool {
         self.key.slot.queue.is_owner()
+    }
+
+    /// What the port's owner is doing at this moment.
+    #[must_use]
+    pub fn owner_is(self) -> Doing {
+        self.key.slot.queue.doing()
     }
 
     /// Does it belong to the parent of this forked process?

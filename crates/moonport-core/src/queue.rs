@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::blocked::{Blocked, Waiter};
+use crate::doing::Doing;
 use crate::fork;
 use crate::message::{Message, Payload};
 use crate::pool;
 use crate::port::{Overflow, SendError};
 use crate::prefetch;
 use crate::slot::{PortKey, Slot, phase};
-use crate::sync::{Apart, AtomicBool, AtomicI32, AtomicU32, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{Apart, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::thread;
 use crate::wake::Wake;
 
@@ -54,6 +55,8 @@ pub(crate) struct Queue {
     owner: thread::Id,
     /// A set of descriptors with ours among them that is to be slept on instead; -1: none.
     watched: AtomicI32,
+    /// What the owner is doing, as [`Doing`] is written in one word. Only the owner writes it.
+    doing: AtomicU64,
 }
 
 /// One entry of the FIFO.
@@ -163,6 +166,7 @@ impl Queue {
             fork: AtomicU32::new(0),
             owner: thread::Id::new(),
             watched: AtomicI32::new(-1),
+            doing: AtomicU64::new(0),
         })
     }
 
@@ -181,8 +185,20 @@ impl Queue {
         self.watched.store(watched.unwrap_or(-1), Ordering::Relaxed);
     }
 
+    pub(crate) fn doing(&self) -> Doing {
+        Doing::from_word(self.doing.load(Ordering::Relaxed))
+    }
+
+    /// The owner does this from now on; gives what it did before.
+    pub(crate) fn note(&self, doing: Doing) -> Doing {
+        let before = self.doing();
+        self.doing.store(doing.word(), Ordering::Relaxed);
+        before
+    }
+
     pub(crate) fn end(&self) {
         self.watch(None);
+        self.note(Doing::Elsewhere);
         self.owner.clear();
         self.generation.fetch_add(1, Ordering::AcqRel);
     }

@@ -3,7 +3,7 @@
 //! forged number finds nothing.
 
 #[cfg(not(loom))]
-pub use real::{find, find_name};
+pub use real::{find, find_name, name_of};
 pub(crate) use real::{forget, insert};
 
 #[cfg(not(loom))]
@@ -37,6 +37,15 @@ mod real {
     #[must_use]
     pub fn find_name(name: &str) -> Option<Sender> {
         lock(NAMES.get()).get(name).copied().map(Sender::new)
+    }
+
+    /// The name of the open port with this handle, if it has one.
+    ///
+    /// Thread: any. Blocks: only while a named port is made or closed.
+    #[must_use]
+    pub fn name_of(handle: u64) -> Option<String> {
+        let names = lock(NAMES.get());
+        names.iter().find(|(_, key)| key.handle() == handle).map(|(name, _)| name.clone())
     }
 
     /// `false` if the name is taken.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::PoisonError;
 use std::task::{Context, Poll, Waker};
 #[cfg(not(loom))]
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[cfg(all(unix, not(loom)))]
 use crate::lane::Lane;
@@ -157,6 +157,10 @@ pub enum CallError {
 /// What a caller gets.
 pub type Answered = Result<Payload, CallError>;
 
+/// How waiting for it ended: `None` if nobody will answer.
+#[cfg(not(loom))]
+pub type Waited = Result<Option<Answered>, TimedOut>;
+
 /// Where the answer to a message goes.
 #[derive(Debug)]
 pub struct ReplyTo {
@@ -248,18 +252,18 @@ impl ReplyTo {
 
 #[cfg(not(loom))]
 impl<T> Answer<T> {
-    /// Waits for the answer; `None` if none will come. The error means that the time is over: then nobody waits any more.
+    /// Waits for the answer; `None` if none will come. The error means that the time is over: who does not want to wait again
+    /// drops this, and then nobody waits any more. No deadline: for ever.
     ///
-    /// Thread: any but the one that answers. Blocks: up to `timeout`.
+    /// Thread: any but the one that answers. Blocks: until `deadline`.
     ///
     /// # Errors
     /// [`TimedOut`].
-    pub fn wait(mut self, timeout: Duration) -> Result<Option<T>, TimedOut> {
-        let deadline = Instant::now().checked_add(timeout);
+    pub fn wait(&mut self, deadline: Option<Instant>) -> Result<Option<T>, TimedOut> {
         let parker = Arc::new(Parker::default());
         let waker = Waker::from(Arc::clone(&parker));
         loop {
-            if let Poll::Ready(answer) = Pin::new(&mut self).poll(&mut Context::from_waker(&waker)) {
+            if let Poll::Ready(answer) = Pin::new(&mut *self).poll(&mut Context::from_waker(&waker)) {
                 return Ok(answer);
             }
             if !parker.park(deadline) {
@@ -310,6 +314,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
+    use std::time::Duration;
 
     struct Count(AtomicUsize);
     impl Wake for Count {
@@ -355,16 +360,19 @@ mod tests {
 
     #[test]
     fn a_thread_waits_for_its_answer_or_until_the_time_is_over() {
-        let (reply, answer) = channel();
+        let within = |milliseconds| Instant::now().checked_add(Duration::from_millis(milliseconds));
+        let (reply, mut answer) = channel();
         let replier =
             std::thread::Builder::new().name("replier".into()).spawn(move || reply.send(7)).expect("a thread");
-        assert_eq!(answer.wait(Duration::from_secs(60)), Ok(Some(7)));
+        assert_eq!(answer.wait(within(60_000)), Ok(Some(7)));
         assert_eq!(replier.join().expect("the replier"), Ok(()));
-        let (reply, answer) = channel::<u8>();
-        assert_eq!(answer.wait(Duration::from_millis(5)), Err(TimedOut));
+        let (reply, mut answer) = channel::<u8>();
+        assert_eq!(answer.wait(within(5)), Err(TimedOut));
+        assert!(!reply.is_cancelled(), "it may wait again");
+        drop(answer);
         assert!(reply.is_cancelled());
-        let (reply, answer) = channel::<u8>();
+        let (reply, mut answer) = channel::<u8>();
         drop(reply);
-        assert_eq!(answer.wait(Duration::from_secs(60)), Ok(None));
+        assert_eq!(answer.wait(None), Ok(None));
     }
 }

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_capi::host::Waited;
-use moonport_core::reply::{Answer, Answered, CallError};
+use moonport_core::reply::{Answer, Answered, CallError, TimedOut, Waited};
 use moonport_core::{Encoding, Notifier, Sender};
 
 use crate::dispatch;
@@ -66,19 +65,19 @@ pub(crate) fn call(owner: &Owner, stack: Stack) -> Result {
     let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else {
         return Ok(Outcome::Values(task::push_failure(stack, "sender:call: this Lua state is closing", "closed")));
     };
-    let answer = match sender.begin_call(payload, 0, Encoding::Value, timeout) {
+    let mut answer = match sender.begin_call(payload, 0, Encoding::Value, timeout) {
         Ok(answer) => answer,
         Err(error) => return Ok(Outcome::Values(push_call_error(stack, &error))),
     };
     if !task::may_wait(owner, stack) {
-        let waited = wait(owner, stack, answer, deadline)?;
+        let waited = wait(owner, stack, &mut answer, deadline, Interrupted::Ends)?;
         return Ok(Outcome::Values(push_waited(owner, stack, sender, waited)));
     }
     let id = owner.count_object();
     let waker = Waker::from(Arc::new(Notify { notifier, call: id }));
     let mut calling = Calling { answer, sender, waker, task: None };
     match calling.poll() {
-        Some(waited) => Ok(Outcome::Values(push_waited(owner, stack, sender, waited))),
+        Some(answer) => Ok(Outcome::Values(push_waited(owner, stack, sender, Ok(answer)))),
         None => {
             owner.calls.borrow_mut().insert(id, calling);
             owner.wait.set(Some(Wait::Answer(id, deadline)));
@@ -88,15 +87,15 @@ pub(crate) fn call(owner: &Owner, stack: Stack) -> Result {
 }
 
 impl Calling {
-    fn poll(&mut self) -> Option<Waited> {
+    fn poll(&mut self) -> Option<Option<Answered>> {
         poll(&mut self.answer, &self.waker)
     }
 }
 
-fn poll(answer: &mut Answer<Answered>, waker: &Waker) -> Option<Waited> {
+/// The answer, if it is there; the inner `None` if none will come.
+fn poll<T>(answer: &mut Answer<T>, waker: &Waker) -> Option<Option<T>> {
     match Pin::new(answer).poll(&mut Context::from_waker(waker)) {
-        Poll::Ready(Some(answered)) => Some(Waited::Answered(answered)),
-        Poll::Ready(None) => Some(Waited::Over),
+        Poll::Ready(answered) => Some(answered),
         Poll::Pending => None,
     }
 }
@@ -104,64 +103,75 @@ fn poll(answer: &mut Answer<Answered>, waker: &Waker) -> Option<Waited> {
 /// A question may have its answer: then the task that asked goes on. `true` if one did.
 pub(crate) fn notified(owner: &Owner, stack: Stack, call: u64) -> bool {
     let Some(mut calling) = owner.calls.borrow_mut().remove(&call) else { return false };
-    let waited = calling.poll();
+    let answer = calling.poll();
     let task = calling.task;
-    let Some((waited, task)) = waited.zip(task) else {
+    let Some((answer, task)) = answer.zip(task) else {
         owner.calls.borrow_mut().insert(call, calling);
         return false;
     };
     let sender = calling.sender;
     drop(calling);
     let Some(task) = task::take(owner, task) else { return false };
-    let mut waited = Some(waited);
-    task::go_on(owner, stack, task, |stack| push_waited(owner, stack, sender, waited.take().unwrap_or(Waited::Over)));
+    let mut answer = Some(answer);
+    task::go_on(owner, stack, task, |stack| push_waited(owner, stack, sender, Ok(answer.take().flatten())));
     true
 }
 
-/// Waits on the owner's thread, outside of any task.
+/// What a request to end the process, or an error of a debug hook that a signal has set off, does to a wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    /// Ends it.
+    Ends,
+    /// Is told when the answer is there: until then somebody uses memory of Lua's.
+    IsTold,
+}
+
+/// Waits on the owner's thread, outside of any task, and serves meanwhile those who wait for this owner.
 ///
 /// # Errors
-/// The process was asked to end, or a debug hook that ran because of a signal raised an error.
-pub(crate) fn wait(
+/// It was interrupted.
+pub(crate) fn wait<T>(
     owner: &Owner,
     stack: Stack,
-    mut answer: Answer<Answered>,
+    answer: &mut Answer<T>,
     deadline: Option<Instant>,
-) -> Result<Waited> {
-    let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else { return Ok(Waited::Over) };
+    interrupted: Interrupted,
+) -> Result<std::result::Result<Option<T>, TimedOut>> {
+    let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else { return Ok(Ok(None)) };
     let waker = Waker::from(Arc::new(Knock(notifier)));
+    let mut failure = None;
     owner.disarm();
     let waited = loop {
         // Lowered before the look: an answer that comes after it raises it again.
         owner.mailbox(|mailbox| mailbox.hush());
-        if let Some(waited) = poll(&mut answer, &waker) {
-            break Ok(waited);
+        if let Some(answer) = poll(answer, &waker) {
+            break Ok(answer);
         }
         dispatch::serve(owner, stack);
         lanes::pump_all(owner, stack);
         if owner.is_interrupted() {
-            break Err("interrupted".into());
+            failure = failure.or_else(|| Some("interrupted".into()));
+        }
+        if failure.is_some() && interrupted == Interrupted::Ends {
+            break Ok(None);
         }
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            break Ok(Waited::TimedOut);
+            break Err(TimedOut);
         }
         let left = deadline.map(until);
-        let interrupted = owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err());
-        if interrupted && let Err(failure) = dispatch::let_hooks_run(stack) {
-            break Err(failure);
+        if owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err()) {
+            failure = dispatch::let_hooks_run(stack).err().or(failure);
         }
     };
     dispatch::rest(owner);
-    waited
+    failure.map_or(Ok(waited), Err)
 }
 
 /// Pushes the results of `sender:call`.
 fn push_waited(owner: &Owner, stack: Stack, sender: Sender, waited: Waited) -> i32 {
-    match waited {
-        Waited::Answered(Ok(payload)) => dispatch::push_answer(owner, stack, payload),
-        Waited::Answered(Err(error)) => push_call_error(stack, &error),
-        Waited::Over => push_call_error(stack, &sender.unanswered()),
-        Waited::TimedOut => push_call_error(stack, &CallError::Timeout),
+    match sender.conclude_call(waited) {
+        Ok(payload) => dispatch::push_answer(owner, stack, payload),
+        Err(error) => push_call_error(stack, &error),
     }
 }
 

@@ -5,22 +5,22 @@ use std::cell::Cell;
 use std::ffi::c_int;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_callback::callback::{BadArgument, Callback, UnsafeCall};
-use moonport_callback::declaration::{self, Named, NoNames, Resolver, Type};
+use moonport_callback::callback::{BadArgument, Callback, Host, UnsafeCall, Watch};
+use moonport_callback::declaration;
 use moonport_callback::layout::Scalar;
 use moonport_callback::marshal::{Argument, Expected, Marshal, put_number, put_text};
 use moonport_callback::plan::{self, Outcome as Result_, Plan};
-use moonport_callback::stub::{self, Stub};
+use moonport_callback::stub;
 use moonport_core::reply::{self, ReplyTo};
 use moonport_core::{Bytes, Encoding, Message, Overflow, Payload, PortOptions};
 
 use crate::capi;
 use crate::dispatch;
+use crate::ffi::Names;
 use crate::function::{Failure, Outcome, Result, c_function};
-use crate::int64::Int64;
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::Owner;
@@ -28,6 +28,7 @@ use crate::port::{self, Endpoint, Made};
 use crate::protect::Raised;
 use crate::question::Question;
 use crate::report::{self, Kind};
+use crate::results::{encode, put_result};
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Fetches};
 
@@ -128,7 +129,9 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
         waits,
         timeout: settings.timeout,
         default,
-        direct,
+        host: Host { direct, wait: moonport_capi::host::wait },
+        name: endpoint.name.clone(),
+        created: created.clone(),
         calls: AtomicU64::new(0),
         after_close: AtomicU64::new(0),
         timeouts: AtomicU64::new(0),
@@ -205,32 +208,6 @@ fn used_up(owner: &Owner, function: &str) -> Failure {
     Failure(format!("{function}: all {} function pointers of the process are used; {}", stub::COUNT, users.join(", ")))
 }
 
-/// Says what names stand for, as far as LuaJIT's FFI library knows.
-struct Names<'a> {
-    owner: &'a Owner,
-    stack: Stack,
-}
-
-impl Resolver for Names<'_> {
-    fn resolve(&mut self, name: &str) -> Option<Named> {
-        let (spelling, size) = self.owner.ffi_type(self.stack, name)?;
-        if spelling.ends_with('*') || spelling.contains("(*)") || spelling.ends_with('&') {
-            return Some(Named::Pointer);
-        }
-        if spelling.starts_with("struct ") || spelling.starts_with("union ") {
-            return Some(size.map_or(Named::Incomplete, Named::Struct));
-        }
-        if spelling.starts_with("enum ") {
-            return Some(Named::Scalar(Scalar::I32));
-        }
-        let whole = declaration::parse(&format!("void (*)({spelling})"), &mut NoNames).ok()?;
-        match whole.parameters.first().map(|parameter| &parameter.kind) {
-            Some(Type::Scalar(scalar, _)) => Some(Named::Scalar(*scalar)),
-            _ => None,
-        }
-    }
-}
-
 /// May this message be shown to the handler? What may not is told or forgotten.
 pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message: &Message) -> bool {
     if endpoint.callback.get().is_none() {
@@ -241,6 +218,8 @@ pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message:
         if let Some(BadArgument(what)) = value.downcast_ref() {
             let what = endpoint.describe(&format!("a call is refused: {what}"));
             report::tell(owner, stack, Kind::Argument, name, &what, None);
+        } else if let Some(Watch(line)) = value.downcast_ref() {
+            report::tell(owner, stack, Kind::Watch, name, line, None);
         } else if value.downcast_ref::<UnsafeCall>().is_some() {
             let what = endpoint.describe(
                 "called on Lua's own thread from compiled code, where Lua cannot be entered; it got its default. \
@@ -271,7 +250,7 @@ pub(crate) fn push_arguments(
             Argument::Number(scalar, bits) => push_number(owner, stack, scalar, bits),
             Argument::Text(Some(text)) => stack.push_bytes(text),
             Argument::Pointer(address) => stack.push_pointer(std::ptr::with_exposed_provenance_mut(address)),
-            Argument::Struct(name, Some(bytes)) => owner.push_struct(stack, name, bytes),
+            Argument::Struct(Some(copied)) => owner.push_struct(stack, copied),
             _ => stack.push_nil(),
         }
     }
@@ -331,93 +310,6 @@ pub(crate) fn answer(
     }
 }
 
-/// The results from 1 on, as bytes.
-fn encode(owner: &Owner, stack: Stack, callback: &'static Callback) -> std::result::Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    for (at, expected) in (1..).zip(callback.marshal.expected()) {
-        put_result(owner, stack, expected, at, &mut bytes).map_err(|message| format!("result {at}: {message}"))?;
-    }
-    Ok(bytes)
-}
-
-fn put_result(
-    owner: &Owner,
-    stack: Stack,
-    expected: Expected,
-    index: c_int,
-    bytes: &mut Vec<u8>,
-) -> std::result::Result<(), String> {
-    let kind = stack.kind(index);
-    match expected {
-        Expected::Number(scalar) => put_number(number(owner, stack, scalar, index)?, bytes),
-        Expected::Text { optional } => match stack.bytes(index) {
-            Some(text) => put_text(Some(text), bytes),
-            None if optional && kind <= lua::LUA_TNIL => put_text(None, bytes),
-            None => return Err(format!("expected a string, got {}", stack.type_name(index))),
-        },
-        Expected::Pointer if kind <= lua::LUA_TNIL => put_number(0, bytes),
-        Expected::Pointer if kind == lua::LUA_TLIGHTUSERDATA => put_number(stack.userdata(index).addr() as u64, bytes),
-        _ => match owner.ffi_address(stack, index) {
-            Some(address) => put_number(address, bytes),
-            None => return Err(format!("expected a pointer, got {}", stack.type_name(index))),
-        },
-    }
-    Ok(())
-}
-
-/// The value at `index` as the bits of such a number, if it is one.
-fn number(owner: &Owner, stack: Stack, scalar: Scalar, index: c_int) -> std::result::Result<u64, String> {
-    let refuse = || {
-        let got = stack.number(index).map_or_else(|| stack.type_name(index).to_owned(), |number| number.to_string());
-        Err(format!("expected {}, got {got}", name_of(scalar)))
-    };
-    match scalar {
-        Scalar::Bool if stack.kind(index) == lua::LUA_TBOOLEAN => return Ok(stack.truth(index).into()),
-        #[expect(clippy::cast_possible_truncation, reason = "a float has fewer digits")]
-        Scalar::F32 => return stack.number(index).map_or_else(refuse, |number| Ok((number as f32).to_bits().into())),
-        Scalar::F64 => return stack.number(index).map_or_else(refuse, |number| Ok(number.to_bits())),
-        _ => {}
-    }
-    let value = match (stack.integer(index), owner.int64(stack, index)) {
-        (_, Some(Int64::Unsigned(value))) => i128::from(value),
-        (_, Some(Int64::Signed(value))) | (Some(value), None) => i128::from(value),
-        (None, None) => match stack.number(index) {
-            // Beyond 2^53 a number is whole, and may still be what was meant.
-            #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
-            Some(value) if value.fract() == 0.0 && value.abs() < 1.9e19 => value as i128,
-            _ => return refuse(),
-        },
-    };
-    let range = match scalar {
-        Scalar::I8 => i8::MIN.into()..=i8::MAX.into(),
-        Scalar::U8 => 0..=u8::MAX.into(),
-        Scalar::I16 => i16::MIN.into()..=i16::MAX.into(),
-        Scalar::U16 => 0..=u16::MAX.into(),
-        Scalar::I32 => i32::MIN.into()..=i32::MAX.into(),
-        Scalar::U32 => 0..=u32::MAX.into(),
-        Scalar::I64 => i64::MIN.into()..=i64::MAX.into(),
-        Scalar::U64 => 0..=i128::from(u64::MAX),
-        _ => return refuse(),
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range of the scalar")]
-    if range.contains(&value) { Ok(scalar.extend(value as u64)) } else { refuse() }
-}
-
-fn name_of(scalar: Scalar) -> &'static str {
-    match scalar {
-        Scalar::Bool => "a boolean",
-        Scalar::I8 => "an integer that fits int8_t",
-        Scalar::U8 => "an integer that fits uint8_t",
-        Scalar::I16 => "an integer that fits int16_t",
-        Scalar::U16 => "an integer that fits uint16_t",
-        Scalar::I32 => "an integer that fits int32_t",
-        Scalar::U32 => "an integer that fits uint32_t",
-        Scalar::I64 => "an integer that fits int64_t",
-        Scalar::U64 => "an integer that fits uint64_t",
-        Scalar::F32 | Scalar::F64 => "a number",
-    }
-}
-
 /// A native call on the owner's thread whose caller waits: runs the handler at once, if Lua may be entered.
 fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
     let key = callback.sender.key();
@@ -428,7 +320,7 @@ fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
         callback.tell_unsafe();
         return None;
     }
-    let (reply, answer) = reply::channel();
+    let (reply, mut answer) = reply::channel();
     let payload = Payload::Bytes { encoding: Encoding::Value, bytes: Bytes::copy(arguments) };
     let reply = Some(Box::new(ReplyTo::caller(reply, Encoding::Value)));
     let mut message = Some(Box::new(Message { port: key, sequence: 0, tag: 0, payload, reply }));
@@ -443,7 +335,7 @@ fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
     if let Err(Raised) = ran {
         stack.pop(1);
     }
-    match answer.wait(Duration::ZERO) {
+    match answer.wait(Some(Instant::now())) {
         Ok(Some(Ok(Payload::Bytes { bytes, .. }))) => Some(bytes.to_vec()),
         _ => None,
     }
@@ -503,164 +395,4 @@ fn close(owner: &Owner, stack: Stack) -> Result {
     })?;
     port::close_endpoint(owner, stack, &Rc::clone(&bridge.endpoint), drain);
     Ok(Outcome::Values(0))
-}
-
-/// Runs a function with nothing compiled, so that native code inside it may call back. While one runs, LuaJIT's compiler is
-/// off, and what it has compiled before is forgotten.
-#[cfg(feature = "luajit")]
-const CALL: &[u8] = b"local jit, depth = require 'jit', 0
-local error, pcall, type = error, pcall, type
-local function finish(was_on, fine, ...)
-  depth = depth - 1
-  if depth == 0 and was_on then
-    jit.on()
-  end
-  if fine then
-    return ...
-  end
-  error((...), 0)
-end
-local function call(fn, ...)
-  if type(fn) ~= 'function' then
-    error('moonport.call: expected a function, got ' .. type(fn), 2)
-  end
-  local was_on = depth == 0 and jit.status()
-  if was_on then
-    jit.off()
-    jit.flush()
-  end
-  depth = depth + 1
-  return finish(was_on, pcall(fn, ...))
-end
-jit.off(call)
-jit.off(finish)
-return call";
-#[cfg(not(feature = "luajit"))]
-const CALL: &[u8] = b"local error, type = error, type
-return function(fn, ...)
-  if type(fn) ~= 'function' then
-    error('moonport.call: expected a function, got ' .. type(fn), 2)
-  end
-  return fn(...)
-end";
-
-/// Pushes `moonport.call`.
-pub(crate) fn push_call(stack: Stack) {
-    // SAFETY: the code lives through the call.
-    let loaded =
-        unsafe { lua::luaL_loadbuffer(stack.state(), CALL.as_ptr().cast(), CALL.len(), c"=moonport.call".as_ptr()) };
-    if loaded != lua::LUA_OK {
-        // SAFETY: the error value is on top, and this frame owns nothing.
-        unsafe { lua::lua_error(stack.state()) }
-    }
-    stack.call(0, 1);
-}
-
-/// Functions of the FFI library's, once they were needed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Helpers {
-    cast: Anchor,
-    kind: Anchor,
-    make: Anchor,
-    address: Anchor,
-}
-
-const HELPERS: &[u8] = b"local ffi = require 'ffi'
-local tonumber, tostring, pcall = tonumber, tostring, pcall
-return function(text, address)
-  return ffi.cast(text, address)
-end, function(name)
-  local known, kind = pcall(ffi.typeof, name)
-  if known then
-    return tostring(kind):match('^ctype<(.*)>$'), ffi.sizeof(kind)
-  end
-end, function(name)
-  return ffi.new(name)
-end, function(value)
-  local is_pointer, pointer = pcall(ffi.cast, 'void *', value)
-  return is_pointer and tonumber(ffi.cast('uintptr_t', pointer)) or nil
-end";
-
-const TCDATA: c_int = 10;
-
-impl Owner {
-    /// Loaded at the first use; `None` without an FFI library.
-    fn callback_helpers(&self, stack: Stack) -> Option<Helpers> {
-        if !cfg!(feature = "luajit") {
-            return None;
-        }
-        if let Some(helpers) = self.callback_helpers.get() {
-            return Some(helpers);
-        }
-        // SAFETY: the code lives through the call.
-        let loaded = unsafe {
-            lua::luaL_loadbuffer(stack.state(), HELPERS.as_ptr().cast(), HELPERS.len(), c"=(moonport)".as_ptr())
-        };
-        if loaded != lua::LUA_OK || stack.call_protected(0, 4) != lua::LUA_OK {
-            stack.pop(1);
-            return None;
-        }
-        let (address, make, kind, cast) = (stack.anchor(), stack.anchor(), stack.anchor(), stack.anchor());
-        self.callback_helpers.set(Some(Helpers { cast, kind, make, address }));
-        self.callback_helpers.get()
-    }
-
-    /// Pushes a function pointer: cdata of this type under LuaJIT, else light userdata.
-    fn push_pointer_to(&self, stack: Stack, declared: &str, stub: Stub) {
-        stack.check_room();
-        let address = stub.address().cast_mut();
-        if let Some(helpers) = self.callback_helpers(stack) {
-            stack.push_anchored(helpers.cast);
-            stack.push_str(declared);
-            stack.push_pointer(address);
-            if stack.call_protected(2, 1) == lua::LUA_OK {
-                return;
-            }
-            stack.pop(1);
-        }
-        stack.push_pointer(address);
-    }
-
-    /// How the FFI library spells a type, and its size if it is complete.
-    fn ffi_type(&self, stack: Stack, name: &str) -> Option<(String, Option<usize>)> {
-        let mut found = None;
-        let pushed = self.protect(stack, 0, &mut |stack| {
-            let Some(helpers) = self.callback_helpers(stack) else { return 0 };
-            stack.push_anchored(helpers.kind);
-            stack.push_str(name);
-            stack.call(1, 2);
-            let size = stack.integer(-1).and_then(|size| usize::try_from(size).ok());
-            found = stack.text(-2).map(|spelling| (spelling.to_owned(), size));
-            0
-        });
-        stack.pop(c_int::from(pushed.is_err()));
-        found
-    }
-
-    /// The address that a cdata pointer at `index` holds.
-    fn ffi_address(&self, stack: Stack, index: c_int) -> Option<u64> {
-        if stack.kind(index) != TCDATA {
-            return None;
-        }
-        let index = stack.absolute(index);
-        let helpers = self.callback_helpers(stack)?;
-        stack.check_room();
-        stack.push_anchored(helpers.address);
-        stack.copy(index);
-        stack.call(1, 1);
-        let address = stack.integer(-1).and_then(|address| u64::try_from(address).ok());
-        stack.pop(1);
-        address
-    }
-
-    /// Pushes a struct of this type that holds `bytes`.
-    fn push_struct(&self, stack: Stack, name: &str, bytes: &[u8]) {
-        let Some(helpers) = self.callback_helpers(stack) else { return stack.push_nil() };
-        stack.push_anchored(helpers.make);
-        stack.push_str(name);
-        stack.call(1, 1);
-        let place: *mut u8 = stack.pointer(-1).cast_mut().cast();
-        // SAFETY: the cdata is of the type whose size the plan has taken from the FFI library, as many as the bytes are.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
-    }
 }

@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::time::{Duration, Instant};
 
-use moonport_capi::host::{self, Host, Waited};
+use moonport_capi::host::{self, Host};
 use moonport_capi::moonport_status::MOONPORT_CLOSED;
 use moonport_core::Notifier;
-use moonport_core::reply::{Answer, Answered};
+use moonport_core::reply::{Answer, Answered, TimedOut, Waited};
 
-use crate::call;
+use crate::call::{self, Interrupted};
 use crate::dispatch::{self, Budget};
 use crate::owner::Owner;
 use crate::stack::Stack;
@@ -75,10 +75,9 @@ fn step(state: u64, max_messages: u32, budget: f64) -> c_int {
     c_int::try_from(dispatch::turn_within(owner, owner.base(), limits)).unwrap_or(c_int::MAX)
 }
 
-fn wait(answer: Answer<Answered>, deadline: Option<Instant>) -> Result<Waited, Answer<Answered>> {
-    match find(|_| true) {
-        // An interrupted wait is over.
-        Some(owner) => Ok(call::wait(owner, owner.base(), answer, deadline).unwrap_or(Waited::TimedOut)),
-        None => Err(answer),
-    }
+fn wait(answer: &mut Answer<Answered>, deadline: Option<Instant>) -> Option<Waited> {
+    let owner = find(|_| true)?;
+    let waited = call::wait(owner, owner.base(), answer, deadline, Interrupted::Ends);
+    // An interrupted wait is over.
+    Some(waited.unwrap_or(Err(TimedOut)))
 }

@@ -304,7 +304,9 @@ fn expect_next(owner: &Owner, stack: Stack) {
         let (Some(endpoint), Some(message)) = (found, next.flatten()) else { return };
         count(owner);
         if callback::is_good(owner, stack, &endpoint, &message) {
-            owner.origin.set(expect(owner, endpoint, message));
+            let origin = expect(owner, endpoint, message);
+            owner.mailbox(|mailbox| mailbox.note(origin.doing()));
+            owner.origin.set(origin);
             return;
         }
     }

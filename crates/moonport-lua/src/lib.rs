@@ -43,8 +43,11 @@ mod value;
 
 mod callback;
 mod codec;
+mod ffi;
+mod native;
 mod port;
 mod question;
+mod results;
 mod sender;
 
 mod call;

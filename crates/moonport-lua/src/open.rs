@@ -10,7 +10,7 @@ use mlua_sys::lua_State;
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::stack::Stack;
-use crate::{callback, codec, http, port, report, response, run, sender, task, timer, value};
+use crate::{callback, codec, http, native, port, report, response, run, sender, task, timer, value};
 
 const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
     ("port", c_function!(port::port)),
@@ -64,8 +64,10 @@ pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int
         owner.push_function(stack, *function);
         stack.set_field(-2, name);
     }
-    callback::push_call(stack);
+    native::push_call(stack);
     stack.set_field(-2, "call");
+    native::push_blocking(owner, stack);
+    stack.set_field(-2, "blocking");
     for (name, encode, decode) in CODECS {
         stack.new_table(0, 2);
         owner.push_function(stack, *encode);

@@ -83,8 +83,8 @@ pub(crate) struct Owner {
     pub(crate) asking: Cell<Option<Question>>,
     /// What a task for a message runs, and one for a native call.
     pub(crate) starters: (Anchor, Anchor),
-    /// Lua functions for callbacks, once they were needed.
-    pub(crate) callback_helpers: Cell<Option<crate::callback::Helpers>>,
+    /// Lua functions around the FFI library, once they were needed.
+    pub(crate) ffi_helpers: Cell<Option<crate::ffi::Helpers>>,
     /// How many stubs each place of the program has used.
     pub(crate) stubs: RefCell<HashMap<String, usize>>,
     /// The function behind `Owner::protect`, and what it is to run next.
@@ -243,7 +243,7 @@ impl Owner {
             incoming: Cell::new(None),
             asking: Cell::new(None),
             starters,
-            callback_helpers: Cell::new(None),
+            ffi_helpers: Cell::new(None),
             stubs: RefCell::default(),
             runner,
             protected: Cell::new(std::ptr::null_mut()),

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Result,
     /// A callback that had to run at once where that is not safe.
     Unsafe,
+    /// A native caller has waited for long.
+    Watch,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Argument => "argument",
             Self::Result => "result",
             Self::Unsafe => "unsafe",
+            Self::Watch => "watch",
         }
     }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use mlua_sys as lua;
-use moonport_core::PortKey;
 use moonport_core::reply::CallError;
+use moonport_core::{Doing, PortKey};
 
 use crate::call;
 use crate::callback;
@@ -148,12 +148,14 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fet
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
     let fetches_before = owner.fetches.replace(fetches);
+    let doing_before = owner.mailbox(|mailbox| mailbox.note(task.origin.doing()));
     let origin_before = owner.origin.replace(std::mem::take(&mut task.origin));
     owner.depth.set(owner.depth.get() + 1);
     let lent = owner.lent();
     let status = task.stack.resume(stack, arguments);
     owner.take_back(lent);
     owner.depth.set(owner.depth.get() - 1);
+    owner.mailbox(|mailbox| doing_before.map(|before| mailbox.note(before)));
     owner.running.set(outer);
     owner.fetches.set(fetches_before);
     let wait = owner.wait.replace(wait_before);
@@ -267,6 +269,14 @@ pub(crate) fn push_failure(stack: Stack, message: &str, name: &str) -> i32 {
 }
 
 impl Origin {
+    /// For threads that wait and would like to know.
+    pub(crate) fn doing(&self) -> Doing {
+        match self {
+            Self::Port(endpoint, _) => Doing::Handling(endpoint.key.handle()),
+            _ => Doing::Task,
+        }
+    }
+
     fn name(&self) -> Option<&str> {
         match self {
             Self::Port(endpoint, _) => endpoint.name.as_deref(),

@@ -7,7 +7,7 @@ mod token;
 mod types;
 
 pub use parse::parse;
-pub use types::{Declaration, Extent, Named, NoNames, Note, Parameter, Resolver, Type};
+pub use types::{Declaration, Definition, Extent, Named, NoNames, Note, Parameter, Resolver, Type};
 
 /// What is wrong with a declaration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -163,7 +163,7 @@ fn standard(name: &str) -> Option<Scalar> {
 fn named(name: &str, column: usize, resolver: &mut dyn Resolver) -> Result<Type> {
     match resolver.resolve(name) {
         Some(Named::Scalar(scalar)) => Ok(Type::Scalar(scalar, name.into())),
-        Some(Named::Struct(size)) => Ok(Type::Struct(name.into(), Some(size))),
+        Some(Named::Struct(definition)) => Ok(Type::Struct(name.into(), Some(definition))),
         Some(Named::Pointer) => Ok(Type::OpaquePointer(name.into())),
         Some(Named::Incomplete) => Ok(Type::Struct(name.into(), None)),
         // C's enumerations are as wide as int where they are not told otherwise; behind a pointer a tag needs no definition.

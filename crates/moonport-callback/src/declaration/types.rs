@@ -20,8 +20,8 @@ pub enum Type {
     },
     /// A function, behind a pointer.
     Function,
-    /// A struct or union, as it was written; its bytes, if its definition is known.
-    Struct(String, Option<usize>),
+    /// A struct or union, as it was written, and its definition, if that is known.
+    Struct(String, Option<Definition>),
     /// The name of a pointer type of which nothing else is known.
     OpaquePointer(String),
 }
@@ -97,14 +97,23 @@ pub struct Declaration {
     pub notes: Vec<Note>,
 }
 
+/// What is known of a struct or union.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// In bytes.
+    pub size: usize,
+    /// Offsets of its members of type `const char *`.
+    pub strings: Vec<usize>,
+}
+
 /// What a name stands for that C itself does not define.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Named {
     /// A number or an enumeration.
     Scalar(Scalar),
-    /// A struct or union of so many bytes.
-    Struct(usize),
+    /// A struct or union.
+    Struct(Definition),
     /// A struct or union whose definition is not known.
     Incomplete,
     /// A pointer to something.

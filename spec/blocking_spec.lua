@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: MIT OR Apache-2.0
+-- moonport.blocking: C functions that block, called on a helper thread while this one serves callbacks.
+local spec = ...
+local moonport = require("moonport")
+local test, equal, match, raises, handler = spec.test, spec.equal, spec.match, spec.raises, spec.handler
+
+if not jit then
+  test("without LuaJIT's FFI library it says so", function()
+    raises("moonport.blocking: C functions are called through LuaJIT's FFI library", moonport.blocking, print)
+  end)
+  return
+end
+
+local ffi = require("ffi")
+ffi.cdef([[
+typedef struct { int quot, rem; } moonport_spec_div;
+int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);
+int pthread_join(unsigned long, void **);
+void qsort(void *, size_t, size_t, int (*)(const void *, const void *));
+int usleep(unsigned);
+int printf(const char *, ...);
+moonport_spec_div div(int, int);
+double ldexp(double, int);
+float fabsf(float);
+long long llabs(long long);
+int toupper(int);
+char *getenv(const char *);
+size_t strlen(const char *);
+int open(const char *, int);
+void *memset(void *, int, size_t);
+]])
+
+test("what cannot be called is refused with a reason", function()
+  raises("moonport.blocking: expected a C function of the FFI library, got function", moonport.blocking, print)
+  raises("moonport.blocking: expected a C function of the FFI library, got nil", moonport.blocking)
+  raises("moonport.blocking: expected a C function, got ctype<int %[2%]>", moonport.blocking, ffi.new("int[2]"))
+  raises("moonport.blocking: a function with '...' has no fixed arguments", moonport.blocking, ffi.C.printf, "x")
+  raises("moonport.blocking: a result of this type cannot be carried over", moonport.blocking, ffi.C.div, 1, 2)
+  raises("moonport.blocking: expected 1 arguments, got 2", moonport.blocking, ffi.C.toupper, 1, 2)
+  raises("moonport.blocking: argument 1: ", moonport.blocking, ffi.C.toupper, "a")
+  raises("moonport.blocking: argument 1: ", moonport.blocking, ffi.C.memset, "a", 1, 1)
+end)
+
+test("arguments and results are converted as the FFI library does", function()
+  equal(moonport.blocking(ffi.C.toupper, 97), 65)
+  equal(moonport.blocking(ffi.C.ldexp, 0.75, 4), 12)
+  equal(moonport.blocking(ffi.C.fabsf, -0.5), 0.5)
+  equal(moonport.blocking(ffi.C.llabs, -2 ^ 53), ffi.C.llabs(-2 ^ 53))
+  equal(tonumber(moonport.blocking(ffi.C.strlen, "four")), 4)
+  equal(ffi.string(moonport.blocking(ffi.C.getenv, "PATH")), os.getenv("PATH"))
+  equal(moonport.blocking(ffi.C.getenv, "no such variable"), nil)
+  local memory = ffi.new("char[4]")
+  equal(ffi.cast("char *", moonport.blocking(ffi.C.memset, memory, 120, 3)), memory + 0)
+  equal(ffi.string(memory), "xxx")
+  local nothing = ffi.cast("void (*)(void *, size_t, size_t, void *)", ffi.C.qsort)
+  equal(select("#", moonport.blocking(nothing, nil, 0, 4, nil)), 0)
+end)
+
+test("errno is the function's", function()
+  equal(moonport.blocking(ffi.C.open, "/no/such/file", 0), -1)
+  equal(ffi.errno(), 2)
+end)
+
+test("callbacks are served meanwhile, on this thread", function()
+  local threads = {}
+  local compare = moonport.callback("int (*)(const void *a @opaque, const void *b @opaque)", function(a, b)
+    assert(moonport.is_owner())
+    threads[#threads + 1] = true
+    return ffi.cast("int *", a)[0] - ffi.cast("int *", b)[0]
+  end, { default = 0 })
+  local list = ffi.new("int[8]", 5, 3, 8, 1, 7, 2, 6, 4)
+  moonport.blocking(ffi.C.qsort, list, 8, 4, compare.pointer)
+  for i = 0, 7 do
+    equal(list[i], i + 1)
+  end
+  equal(compare:stats().delivered, #threads)
+  equal(compare:stats().timeouts, 0)
+  compare:close()
+end)
+
+test("a thread is joined that waits for a handler of ours", function()
+  local callback = moonport.callback("void *(*)(void *)", handler(function(x)
+    return ffi.cast("void *", tonumber(ffi.cast("intptr_t", x)) + 1)
+  end), { timeout = false })
+  local thread, result = ffi.new("unsigned long[1]"), ffi.new("void *[1]")
+  equal(ffi.C.pthread_create(thread, nil, callback.pointer, ffi.cast("void *", 41)), 0)
+  equal(moonport.blocking(ffi.C.pthread_join, thread[0], result), 0)
+  equal(tonumber(ffi.cast("intptr_t", result[0])), 42)
+  callback:close()
+end)
+
+test("it may be called inside handlers, and inside each other", function()
+  local got
+  moonport.spawn(function()
+    got = moonport.blocking(ffi.C.toupper, 98)
+  end)
+  equal(got, 66)
+  local outer
+  outer = moonport.callback("int (*)(const void *a @opaque, const void *b @opaque)", handler(function()
+    return moonport.blocking(ffi.C.toupper, 99) - 67
+  end), { default = -1 })
+  local pair = ffi.new("int[2]", 1, 2)
+  moonport.blocking(ffi.C.qsort, pair, 2, 4, outer.pointer)
+  equal(outer:stats().errors, 0)
+  equal(outer:stats().delivered, 1)
+  outer:close()
+end)
+
+test("a caller that waits for long says so, and on_error hears of it", function()
+  local told = {}
+  moonport.on_error(function(message, details)
+    told[#told + 1] = details.kind .. " " .. details.name .. ": " .. message
+  end)
+  local callback = moonport.callback("void *(*)(void *)", handler(function(x)
+    return x
+  end), { timeout = 30, default = moonport.null, name = "spec-watch" })
+  local port = moonport.port({ name = "spec-busy" }):on(handler(function()
+    ffi.C.usleep(2200000)
+  end))
+  port:send(1)
+  local thread, result = ffi.new("unsigned long[1]"), ffi.new("void *[1]")
+  equal(ffi.C.pthread_create(thread, nil, callback.pointer, ffi.cast("void *", 7)), 0)
+  while callback:stats().delivered < 2 do
+    moonport.step(1)
+  end
+  moonport.blocking(ffi.C.pthread_join, thread[0], result)
+  moonport.on_error(nil)
+  equal(tonumber(ffi.cast("intptr_t", result[0])), 7)
+  equal(#told, 1)
+  match(told[1], '^watch spec%-watch: the thread ".*" %(%d+%) has waited 2 s for the callback "spec%-watch" void %* %(%*%)%(void %*%) made at ')
+  match(told[1], 'blocking_spec.lua:%d+; Lua runs the handler of the port "spec%-busy"$')
+  callback:close()
+  port:close()
+end)
