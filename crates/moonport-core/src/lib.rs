@@ -33,6 +33,7 @@ mod call;
 mod port;
 mod prefetch;
 
+mod barrier;
 mod blocked;
 mod doing;
 mod mailbox;

@@ -172,18 +172,32 @@ impl Mailbox {
         }
     }
 
-    /// As [`Mailbox::next`], if the next message is `wanted`: by its port, and by whether somebody waits for its answer.
-    pub fn next_if(&mut self, wanted: impl FnOnce(PortKey, bool) -> bool) -> Option<Box<Message>> {
+    /// As [`Mailbox::next`], if the port of the next message is `wanted`.
+    pub fn next_if(&mut self, wanted: impl FnOnce(PortKey) -> bool) -> Option<Box<Message>> {
         if self.is_forked() {
             return None;
         }
         self.sort_front();
+        let port = self.batch.front()?.port();
+        let front = if wanted(port) { self.batch.pop_front() } else { None };
+        self.open_entry(front?)
+    }
+
+    /// The next message, if it is at hand, nobody waits for an answer to it, and its port is this one, which the owner has not
+    /// released. Others are left to [`Mailbox::next`].
+    pub fn next_of(&mut self, port: PortKey) -> Option<Box<Message>> {
         if let Some(Entry::Message(ahead)) = self.batch.get(AHEAD) {
             prefetch::read(&**ahead);
         }
-        let front = self.batch.front()?;
-        let front = if wanted(front.port(), front.may_ask()) { self.batch.pop_front() } else { None };
-        self.open_entry(front?)
+        let Entry::Message(message) = self.batch.front()? else { return None };
+        if message.port != port || message.reply.is_some() || !port.slot.is_listening() || self.is_forked() {
+            return None;
+        }
+        let Some(Entry::Message(message)) = self.batch.pop_front() else { return None };
+        if port.slot.leave(message.payload.size()) {
+            self.queue.room_made(port);
+        }
+        Some(message)
     }
 
     /// Was nothing left when the owner last looked into the queue?

@@ -82,15 +82,6 @@ impl Entry {
         }
     }
 
-    /// Does somebody wait for an answer to it? `true` where that is not known yet.
-    pub(crate) fn may_ask(&self) -> bool {
-        match self {
-            Self::Message(message) => message.reply.is_some(),
-            Self::Token { .. } => true,
-            Self::Signal { .. } => false,
-        }
-    }
-
     pub(crate) fn sequence(&self) -> u64 {
         match self {
             Self::Message(message) => message.sequence,

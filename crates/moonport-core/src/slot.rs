@@ -5,6 +5,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::barrier;
 use crate::message::Encoding;
 use crate::port::{Overflow, PortOptions, PortStats};
 use crate::queue::Queue;
@@ -83,11 +84,7 @@ pub(crate) mod phase {
     pub(crate) const CLOSED: u8 = 2;
 }
 
-/// Somebody waits for room: the lowest bit of [`Left::count`], so that the owner cannot take a message without seeing
-/// it. The count itself stands above it.
-const AWAITED: u64 = 1;
-
-/// What the owner has taken away. Senders look here only when a port seems full.
+/// What the owner has taken away. Only the owner writes it; senders look here only when a port seems full.
 #[derive(Debug)]
 struct Left {
     count: AtomicU64,
@@ -121,6 +118,8 @@ pub(crate) struct Slot {
     overflow: AtomicU8,
     encoding: AtomicU8,
     listening: AtomicBool,
+    /// Somebody waits for room.
+    awaited: AtomicBool,
     capacity: AtomicUsize,
     capacity_bytes: AtomicUsize,
     /// The generation in the upper half, the pending bits in the lower.
@@ -139,6 +138,7 @@ impl Slot {
             overflow: AtomicU8::new(0),
             encoding: AtomicU8::new(0),
             listening: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
             capacity: AtomicUsize::new(0),
             capacity_bytes: AtomicUsize::new(0),
             signal: AtomicU64::new(0),
@@ -181,6 +181,7 @@ impl Slot {
         self.overflow.store(options.overflow as u8, Ordering::Relaxed);
         self.encoding.store(options.encoding as u8, Ordering::Relaxed);
         self.listening.store(false, Ordering::Relaxed);
+        self.awaited.store(false, Ordering::Relaxed);
         self.phase.store(phase::OPEN, Ordering::Relaxed);
         self.signal.store(u64::from(generation) << 32, Ordering::Relaxed);
         // Pairs with the load in `is_current`: who sees the generation sees the port.
@@ -246,8 +247,8 @@ impl Slot {
 
     /// Sees what the owner has taken by now.
     fn look(&self) {
-        // Pairs with the addition in `leave`: the bytes seen next are no older than the count.
-        self.entered.seen_left.set(self.left.count.load(Ordering::Acquire) >> 1);
+        // Pairs with the store in `leave`: the bytes seen next are no older than the count.
+        self.entered.seen_left.set(self.left.count.load(Ordering::Acquire));
         self.entered.seen_left_bytes.set(self.left.bytes.load(Ordering::Relaxed));
     }
 
@@ -274,8 +275,10 @@ impl Slot {
     /// The owner takes a message away; `true` if somebody waits for the room.
     pub(crate) fn leave(&self, size: usize) -> bool {
         self.left.bytes.store(self.left.bytes.load(Ordering::Relaxed) + size as u64, Ordering::Relaxed);
-        // One word for the count and the mark: a sender that marks it either sees the new count, or is seen here.
-        self.left.count.fetch_add(2, Ordering::AcqRel) & AWAITED != 0
+        self.left.count.store(self.left.count.load(Ordering::Relaxed) + 1, Ordering::Release);
+        // Pairs with the one in `await_room`: a sender either sees the new count, or its mark is seen here.
+        barrier::light();
+        self.awaited.load(Ordering::Relaxed)
     }
 
     /// A message that never waited is delivered. Under the lock.
@@ -292,13 +295,14 @@ impl Slot {
         self.leave(size);
     }
 
-    /// From now on the owner tells when it makes room.
+    /// From now on the owner tells when it makes room. What it took before is seen by a look after this.
     pub(crate) fn await_room(&self) {
-        self.left.count.fetch_or(AWAITED, Ordering::AcqRel);
+        self.awaited.store(true, Ordering::Relaxed);
+        barrier::heavy();
     }
 
     pub(crate) fn await_no_more(&self) {
-        self.left.count.fetch_and(!AWAITED, Ordering::AcqRel);
+        self.awaited.store(false, Ordering::Relaxed);
     }
 
     /// Sets bits of the pending signal of this generation; `false` if that is over. Async-signal-safe.
@@ -327,7 +331,7 @@ impl Slot {
     }
 
     pub(crate) fn stats(&self) -> PortStats {
-        let left = self.left.count.load(Ordering::Acquire) >> 1;
+        let left = self.left.count.load(Ordering::Acquire);
         PortStats {
             sent: self.entered.sent.get(),
             delivered: left.saturating_sub(self.left.discarded.get()),

@@ -296,12 +296,17 @@ fn expect_next(owner: &Owner, stack: Stack) {
     while fetches != Fetches::Nothing && goes_on(owner) {
         let mut found = None;
         let next = owner.mailbox(|mailbox| {
-            mailbox.next_if(|key, _| {
+            mailbox.next_if(|key| {
                 found = owner.endpoint(key).filter(|endpoint| endpoint.is_plain() && endpoint.fetches() == fetches);
                 found.is_some()
             })
         });
-        let (Some(endpoint), Some(message)) = (found, next.flatten()) else { return };
+        let (Some(endpoint), Some(message)) = (found, next.flatten()) else {
+            if owner.mailbox(|mailbox| mailbox.is_drained()) == Some(true) {
+                owner.round.borrow_mut().end();
+            }
+            return;
+        };
         count(owner);
         if callback::is_good(owner, stack, &endpoint, &message) {
             let origin = expect(owner, endpoint, message);
@@ -316,21 +321,15 @@ fn expect_next(owner: &Owner, stack: Stack) {
 /// the one or the other: then nothing else changes.
 fn again(owner: &Owner, stack: Stack, origin: &Origin) -> Option<Incoming> {
     let Origin::Port(endpoint, None) = origin else { return None };
-    if endpoint.serial || !endpoint.is_plain() || owner.fetches.get() != endpoint.fetches() {
+    if endpoint.serial || !endpoint.is_plain() || owner.fetches.get() != endpoint.fetches() || !goes_on(owner) {
         return None;
     }
-    let wanted = |key: PortKey, asks: bool| key == endpoint.key && !asks && goes_on(owner);
-    let (message, is_drained) = owner.mailbox(|mailbox| (mailbox.next_if(wanted), mailbox.is_drained()))?;
-    if message.is_none() && is_drained {
-        owner.round.borrow_mut().end();
-    }
-    let message = message?;
+    let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key)).flatten()?;
     count(owner);
     if !callback::is_good(owner, stack, endpoint, &message) {
         return None;
     }
-    let shown = endpoint.shown(false);
-    Some(Incoming { handler: endpoint.handler.get(), shown, message })
+    Some(Incoming { handler: endpoint.handler.get(), shown: endpoint.shown(false), message })
 }
 
 /// What a task for messages calls again and again: gives the handler and its arguments, or nothing when it is to end. An
@@ -350,13 +349,19 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
     let Some(Incoming { handler: Some(handler), shown, message }) = incoming else {
         return Ok(Outcome::Values(0));
     };
-    let below = stack.top();
     let (sequence, tag) = (message.sequence, message.tag);
+    // The handler, and what it gets.
+    let mut pushed = 2;
     let is_shown = owner.in_hand.with(|place| {
         *place = Some(message);
         stack.push_anchored_in(lua::lua_upvalueindex(2), handler);
         let malformed = place.as_ref().and_then(|message| match shown {
-            Shown::Arguments(callback) => callback::push_arguments(owner, stack, callback, &message.payload),
+            Shown::Arguments(callback) => {
+                let below = stack.top();
+                let malformed = callback::push_arguments(owner, stack, callback, &message.payload);
+                pushed = stack.top() - below + 1;
+                malformed
+            }
             _ => push_content(owner, stack, &message.payload),
         });
         if let Some(mut message) = place.take() {
@@ -373,8 +378,9 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
     }
     if let Shown::Message { asks } = shown {
         push_message(owner, stack, sequence, tag, asks);
+        pushed = 3;
     }
-    Ok(Outcome::Values(stack.top() - below))
+    Ok(Outcome::Values(pushed))
 }
 
 /// Pushes the table that a handler gets as its second argument.
