@@ -60,6 +60,7 @@ typedef unsigned int moonport_spec_code;
 int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);
 int pthread_join(unsigned long, void **);
 void qsort(void *, size_t, size_t, int (*)(const void *, const void *));
+int abs(int);
 ]])
 
 -- Calls the function pointer with the argument, on another thread; gives a function that waits for its result.
@@ -450,5 +451,6 @@ test("moonport.call gives results and errors as they are", function()
   equal(fine, false)
   equal(raised, object)
   equal(moonport.call(moonport.call, give), 0)
+  equal(moonport.call(ffi.C.abs, -3), 3)
   equal(jit.status(), was_on)
 end)

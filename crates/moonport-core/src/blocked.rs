@@ -63,6 +63,7 @@ impl Inner {
         let waiter =
             Arc::new(Waiter { changed: Condvar::new(), called: AtomicBool::new(false), passed: AtomicU32::new(0) });
         self.blocked.push_back(Blocked { key, size, waiter: Arc::clone(&waiter) });
+        self.called += 1;
         key.slot.await_room();
         waiter
     }

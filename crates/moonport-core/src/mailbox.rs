@@ -245,8 +245,9 @@ impl Mailbox {
         event
     }
 
-    /// Is there a message that was not taken yet and whose sender waits for an answer? An owner that waits for something
-    /// itself lets those go on by taking what waits; [`Mailbox::take_within`] returns when there is another one.
+    /// Is there a message that was not taken yet and whose sender waits for an answer, or a sender that waits for room? An owner
+    /// that waits for something itself lets those go on by taking what waits; [`Mailbox::take_within`] returns when there is
+    /// another one.
     pub fn has_caller(&mut self) -> bool {
         if self.is_forked() {
             return false;
@@ -334,11 +335,11 @@ impl Mailbox {
             return;
         }
         self.sort_front();
-        if !self.has_work() {
+        if !self.has_work() || self.queue.wake.is_silent() {
             // The flag falls before the last look: what is sent from here on wakes the owner again.
             self.queue.wake.clear();
             self.drain();
-            self.sort_front();
+            self.lay_aside();
         }
         if self.has_work() {
             self.queue.wake.wake();
@@ -484,23 +485,23 @@ impl Mailbox {
         self.asleep(|| self.queue.wake.wait(timeout))
     }
 
-    /// [`Mailbox::rest`] and [`Mailbox::wait`] without a limit, with fewer system calls. Until the next [`Mailbox::rest`] the
-    /// descriptor may be readable for no reason.
+    /// [`Mailbox::rest`] and [`Mailbox::wait`] in one, with fewer system calls. Until the next [`Mailbox::rest`] the descriptor
+    /// tells nothing.
     ///
     /// # Errors
     /// As [`Mailbox::wait`].
-    pub fn sleep(&mut self) -> io::Result<()> {
+    pub fn sleep(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
         if self.is_forked() || self.queue.watched().is_some() {
             self.rest();
-            return self.wait(None).map(drop);
+            return self.wait(timeout);
         }
         if !self.lay_aside() && self.events.is_empty() {
             // As in `rest`: the flag falls before the last look.
             self.queue.wake.prepare_sleep();
             self.drain();
-            self.sort_front();
+            self.lay_aside();
         }
-        if self.has_work() { Ok(()) } else { self.asleep(|| self.queue.wake.sleep()) }
+        if self.has_work() { Ok(true) } else { self.asleep(|| self.queue.wake.sleep(timeout)) }
     }
 
     fn asleep<R>(&self, sleep: impl FnOnce() -> R) -> R {
@@ -523,6 +524,7 @@ impl Mailbox {
     #[cfg(not(loom))]
     pub fn watch(&mut self, watched: RawFd) {
         self.queue.watch(Some(watched));
+        self.rest();
     }
 
     /// Lowers the wake-up before a look at what the owner waits for outside the mailbox; the mailbox itself is to be left

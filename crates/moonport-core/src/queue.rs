@@ -102,7 +102,7 @@ pub(crate) struct Inner {
     pub(crate) events: VecDeque<Event>,
     /// Messages that the owner has not taken yet and whose senders wait for an answer.
     callers: usize,
-    /// How many there ever were.
+    /// How many there ever were, and how many senders ever waited for room.
     pub(crate) called: u64,
     /// Closed ports that are not released yet.
     closed: HashSet<PortKey>,
@@ -268,6 +268,11 @@ impl Queue {
             let Some(waiter) = &waiter else {
                 // Then look again: what the owner took before the mark, it took without telling.
                 waiter = Some(inner.stand_in_line(key, draft.payload.size()));
+                // An owner that waits for something itself makes room for those who wait for it. Not under the lock: a hook
+                // may be called.
+                drop(inner);
+                self.wake.wake();
+                inner = self.lock();
                 continue;
             };
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -474,9 +479,9 @@ impl Inner {
         self.callers -= usize::from(message.is_awaited() && self.callers > 0);
     }
 
-    /// Does somebody wait for an answer to a message that the owner has not taken yet?
+    /// Does somebody wait for an answer to a message that the owner has not taken yet, or for room?
     pub(crate) fn has_caller(&self) -> bool {
-        self.callers > 0
+        self.callers > 0 || !self.blocked.is_empty()
     }
 
     /// May this entry still be delivered?

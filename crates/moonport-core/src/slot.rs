@@ -11,8 +11,10 @@ use crate::port::{Overflow, PortOptions, PortStats};
 use crate::queue::Queue;
 use crate::sync::{Apart, AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Count, Ordering};
 
-/// Names a port: a place and a generation, so that a stale key finds nothing. As a number it is the port's handle.
+/// Names a port: a place and a generation, so that a stale key finds nothing. As a number it is the port's handle. Packed, for
+/// the bytes that a message carries in its place.
 #[derive(Clone, Copy)]
+#[repr(Rust, packed(4))]
 pub struct PortKey {
     pub(crate) slot: &'static Slot,
     pub(crate) generation: u32,

@@ -228,8 +228,14 @@ fn a_waker_wakes_without_a_message() {
 
 #[test]
 fn a_wait_ends_by_its_timeout_and_not_before() {
-    let mailbox = Mailbox::new().expect("a mailbox");
-    let begun = Instant::now();
-    assert!(!mailbox.wait(Some(Duration::from_millis(20))).expect("poll"));
-    assert!(begun.elapsed() >= Duration::from_millis(20));
+    let mut mailbox = Mailbox::new().expect("a mailbox");
+    for _ in 0..100 {
+        mailbox.rest();
+        let begun = Instant::now();
+        // A sender to the mailbox that had this queue before may have been overtaken, and wake it late.
+        if !mailbox.wait(Some(Duration::from_millis(20))).expect("poll") {
+            return assert!(begun.elapsed() >= Duration::from_millis(20));
+        }
+    }
+    panic!("woken for nothing, again and again");
 }

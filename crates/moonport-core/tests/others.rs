@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use moonport_core::reply::CallError;
-use moonport_core::{Encoding, Mailbox, Overflow, Payload, PortKey, PortOptions, SendError, Sender};
+use moonport_core::{Encoding, Mailbox, Overflow, Payload, PortKey, PortOptions, SendError, Sender, wait_readable};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -218,4 +218,57 @@ fn others_may_close_while_others_send_and_the_owner_takes() {
         mailbox.release(port);
         assert_eq!(sender.stats(), None);
     }
+}
+
+#[test]
+fn a_mailbox_that_has_slept_tells_by_its_descriptor_after_a_rest() {
+    let (mut mailbox, _, sender) = listening(PortOptions::default());
+    let worker = spawn("sender", move || sender.send(Payload::raw(b"one"), 0).expect("room"));
+    assert!(mailbox.sleep(None).expect("woken"));
+    worker.join().expect("the sender");
+    sender.send(Payload::raw(b"two"), 0).expect("room");
+    assert!(mailbox.next().is_some());
+    mailbox.rest();
+    let readable = |mailbox: &Mailbox| wait_readable(mailbox.descriptor(), Some(Duration::ZERO)).expect("polled");
+    assert!(readable(&mailbox), "one is left");
+    assert!(mailbox.next().is_some());
+    mailbox.rest();
+    assert!(!readable(&mailbox));
+    assert!(!mailbox.sleep(Some(Duration::from_millis(5))).expect("slept"), "nothing came");
+    mailbox.rest();
+    sender.send(Payload::raw(b"three"), 0).expect("room");
+    assert!(readable(&mailbox));
+    assert!(mailbox.sleep(None).expect("awake"), "something waits");
+}
+
+#[test]
+#[cfg(not(miri))]
+fn a_signal_ends_a_sleep_though_its_handler_says_restart() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: all zeros are a valid action, which is filled in below.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "that is the field's type")]
+    let handler = nothing as *const () as usize;
+    action.sa_sigaction = handler;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: the action lives through the call, and the old one is not asked for.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) }, 0);
+    let (mut mailbox, ..) = listening(PortOptions::default());
+    // SAFETY: takes nothing.
+    let owner = unsafe { libc::pthread_self() };
+    let over = Arc::new(AtomicBool::new(false));
+    let done = Arc::clone(&over);
+    let worker = spawn("killer", move || {
+        while !done.load(Ordering::Relaxed) {
+            // SAFETY: the owner's thread waits for this one's end.
+            unsafe { libc::pthread_kill(owner, libc::SIGUSR1) };
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    for limit in [None, Some(Duration::from_secs(60))] {
+        let slept = mailbox.sleep(limit).expect_err("interrupted");
+        assert_eq!(slept.kind(), std::io::ErrorKind::Interrupted);
+    }
+    over.store(true, Ordering::Relaxed);
+    worker.join().expect("the worker");
 }

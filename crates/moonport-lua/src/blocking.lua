@@ -140,6 +140,8 @@ return function(fn, ...)
   for at = 1, count do
     local converted, message = pcall(put, words, at, signature[at], (select(at, ...)))
     if not converted then
+      -- Not the line in here that the FFI library names.
+      message = message:gsub("^moonport%.blocking:%d+: ", "")
       error(("moonport.blocking: argument %d: %s"):format(at, message), 2)
     end
   end

@@ -5,7 +5,8 @@ local jit = type(jit) == "table" and require("jit")
 local error, pcall, type = error, pcall, type
 
 local function check(fn)
-  if type(fn) ~= "function" then
+  -- C functions of the FFI library are cdata.
+  if type(fn) ~= "function" and type(fn) ~= "cdata" then
     error("moonport.call: expected a function, got " .. type(fn), 3)
   end
 end

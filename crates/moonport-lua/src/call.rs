@@ -158,7 +158,7 @@ pub(crate) fn wait<T>(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             break Err(TimedOut);
         }
-        let left = deadline.map(until);
+        let left = owner.wait_until(deadline).map(until);
         if owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err()) {
             failure = dispatch::let_hooks_run(stack).err().or(failure);
         }

@@ -178,8 +178,13 @@ fn deliver_next(owner: &Owner, stack: Stack) -> bool {
 }
 
 /// While this owner waits for something itself: lets those who wait for it have their answers. What was sent before them
-/// is delivered before them.
+/// is delivered before them; where a handler waits that owes an answer, everything goes on.
 pub(crate) fn serve(owner: &Owner, stack: Stack) {
+    // A stop() is for a run() around this.
+    let stopping = owner.stopping.replace(false);
+    if owner.owes_answer() {
+        work(owner, stack);
+    }
     let outer = owner.round.replace(Round::over());
     while may_enter(owner, stack) && owner.mailbox(|mailbox| mailbox.has_caller()) == Some(true) {
         if !deliver_next(owner, stack) {
@@ -188,6 +193,7 @@ pub(crate) fn serve(owner: &Owner, stack: Stack) {
     }
     owner.round.replace(outer);
     events::handle_all(owner, stack);
+    owner.stopping.set(stopping || owner.stopping.get());
 }
 
 /// Timers that were due when the turn began.
@@ -514,13 +520,7 @@ pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) -> R
     };
     owner.watch_lanes();
     owner.rearm();
-    let woken = owner.mailbox(|mailbox| match limit {
-        None => mailbox.sleep(),
-        Some(_) => {
-            mailbox.rest();
-            mailbox.wait(limit).map(drop)
-        }
-    });
+    let woken = owner.mailbox(|mailbox| mailbox.sleep(limit));
     let interrupted = woken.is_some_and(|woken| woken.is_err_and(|error| error.kind() == ErrorKind::Interrupted));
     if interrupted { let_hooks_run(stack) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ use moonport_core::reply;
 use crate::call::{self, Interrupted};
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
+use crate::pin;
 use crate::stack::Stack;
 
 /// Pushes `moonport.call`.
@@ -76,6 +77,8 @@ fn invoke(owner: &Owner, stack: Stack) -> Result {
     let function = std::ptr::with_exposed_provenance(usize::try_from(function).unwrap_or(0));
     let native = Native { signature: Signature::new(parameters, result), function, arguments: arguments.to_vec() };
 
+    // A handler that is served meanwhile may end the process, which unmaps what the FFI library has loaded.
+    pin::pin_image_of(function);
     let (reply, mut answer) = reply::channel();
     let helper = std::thread::Builder::new().name("moonport-call".into()).spawn(move || {
         // The owner waits until the end.

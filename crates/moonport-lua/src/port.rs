@@ -263,7 +263,7 @@ fn receive_blocking(owner: &Owner, stack: Stack, endpoint: &Rc<Endpoint>, deadli
             return Ok(Outcome::Values(task::push_failure(stack, CLOSED, "closed")));
         }
         lanes::pump_all(owner, stack);
-        let left = deadline.map(until);
+        let left = owner.wait_until(deadline).map(until);
         match owner.mailbox(|mailbox| mailbox.take_within(key, left)) {
             Some(Ok(Some(message))) => {
                 return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));

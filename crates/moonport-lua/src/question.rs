@@ -48,6 +48,14 @@ impl Question {
         }
     }
 
+    /// Does somebody still wait for the answer?
+    pub(crate) fn is_open(&self) -> bool {
+        let reply = self.0.take();
+        let is_open = reply.as_ref().is_some_and(|reply| !reply.is_cancelled());
+        self.0.set(reply);
+        is_open
+    }
+
     fn encoding(&self) -> Option<Encoding> {
         let reply = self.0.take()?;
         let encoding = reply.encoding();

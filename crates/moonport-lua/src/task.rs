@@ -43,6 +43,30 @@ pub(crate) struct Task {
     calling: Option<u64>,
 }
 
+impl Task {
+    /// Does somebody wait for what this handler will answer?
+    fn owes_answer(&self) -> bool {
+        matches!(&self.origin, Origin::Port(_, Some(question)) if question.is_open())
+    }
+}
+
+impl Owner {
+    /// Is there a suspended handler for whose answer somebody waits? Then an owner that waits for something itself must let
+    /// such handlers go on.
+    pub(crate) fn owes_answer(&self) -> bool {
+        self.tasks.borrow().values().any(Task::owes_answer)
+    }
+
+    /// Until when an owner may wait for something itself whose own time is over at `deadline`.
+    pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let due = self.owes_answer().then(|| self.next_due()).flatten();
+        match (deadline, due) {
+            (Some(deadline), Some(due)) => Some(deadline.min(due)),
+            (deadline, due) => deadline.or(due),
+        }
+    }
+}
+
 /// How a handler ended.
 pub(crate) enum Ended<'a> {
     /// So many results are on top of this stack.

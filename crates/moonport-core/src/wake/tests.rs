@@ -43,7 +43,7 @@ fn two_senders_and_a_sleeping_owner_lose_nothing() {
 }
 
 #[test]
-fn an_owner_that_sleeps_for_edges_is_woken_for_all() {
+fn an_owner_that_rests_and_sleeps_in_one_is_woken_for_all() {
     loom::model(|| {
         let (mut mailbox, port) = listening(8);
         let sender = mailbox.sender(port).expect("open");
@@ -54,7 +54,7 @@ fn an_owner_that_sleeps_for_edges_is_woken_for_all() {
         });
         let mut next = 0;
         while next < 2 {
-            mailbox.sleep().expect("woken");
+            mailbox.sleep(None).expect("woken");
             while let Some(message) = mailbox.next() {
                 assert_eq!(message.tag, next);
                 next += 1;
