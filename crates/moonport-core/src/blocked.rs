@@ -36,6 +36,8 @@ impl Waiter {
         inner: MutexGuard<'a, Inner>,
         timeout: Option<Duration>,
     ) -> MutexGuard<'a, Inner> {
+        // A call that came before the last look was for room that is gone again.
+        this.called.store(false, Ordering::Relaxed);
         let inner = match timeout {
             Some(timeout) => this.changed.wait_timeout(inner, timeout).unwrap_or_else(PoisonError::into_inner).0,
             None => this.changed.wait(inner).unwrap_or_else(PoisonError::into_inner),

@@ -53,6 +53,46 @@ impl Bytes {
     }
 }
 
+/// Bytes that come piece by piece: as long as they are few, they need no memory of their own.
+#[derive(Debug)]
+pub struct BytesBuilder {
+    small: [u8; IN_PLACE],
+    used: usize,
+    large: Vec<u8>,
+}
+
+impl Default for BytesBuilder {
+    fn default() -> Self {
+        Self { small: [0; IN_PLACE], used: 0, large: Vec::new() }
+    }
+}
+
+impl BytesBuilder {
+    /// Adds these.
+    pub fn put(&mut self, bytes: &[u8]) {
+        if self.large.is_empty() {
+            if let Some(place) = self.small.get_mut(self.used..self.used + bytes.len()) {
+                place.copy_from_slice(bytes);
+                self.used += bytes.len();
+                return;
+            }
+            self.large.reserve(self.used + bytes.len());
+            self.large.extend_from_slice(self.small.get(..self.used).unwrap_or_default());
+        }
+        self.large.extend_from_slice(bytes);
+    }
+
+    /// All that was added.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "at most IN_PLACE")]
+    pub fn finish(self) -> Bytes {
+        if self.large.is_empty() {
+            return Bytes(Kind::InPlace { length: self.used as u8, bytes: self.small });
+        }
+        Bytes(Kind::Heap(self.large.into_boxed_slice()))
+    }
+}
+
 impl Deref for Bytes {
     type Target = [u8];
 
@@ -92,6 +132,12 @@ mod tests {
                 Bytes::foreign(source.clone()),
             ] {
                 assert_eq!(*bytes, *source);
+            }
+            for piece in [1, 8, IN_PLACE, 1000] {
+                let mut builder = BytesBuilder::default();
+                source.chunks(piece).for_each(|piece| builder.put(piece));
+                builder.put(b"");
+                assert_eq!(*builder.finish(), *source);
             }
         }
     }

@@ -53,7 +53,7 @@ mod thread;
 
 mod sync;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, BytesBuilder};
 pub use doing::Doing;
 #[cfg(not(loom))]
 pub use mailbox::wait_readable;

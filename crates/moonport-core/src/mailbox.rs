@@ -309,7 +309,9 @@ impl Mailbox {
             });
             self.queue.wake.clear();
             self.drain();
-            if self.batch.iter().any(|entry| entry.port() == key) {
+            // Also laid aside: it may have come in the middle of the look above, before this port was listened to.
+            let is_aside = self.aside.get(&key).is_some_and(|aside| !aside.is_empty());
+            if is_aside || self.batch.iter().any(|entry| entry.port() == key) {
                 continue;
             }
             let is_open = key.slot.phase() == phase::OPEN;

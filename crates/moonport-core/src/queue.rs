@@ -125,8 +125,6 @@ pub(crate) struct Open {
     pub(crate) name: Option<String>,
     /// The messages of a port whose senders may discard older ones; their tokens are among the entries.
     pub(crate) kept: VecDeque<Box<Message>>,
-    /// Messages dropped in the present episode of overflow.
-    dropping: u64,
     /// The port's signal has a place among the entries.
     signal_waits: bool,
 }
@@ -490,22 +488,25 @@ impl Inner {
     }
 
     fn count_dropped(&mut self, key: PortKey, count: u64) {
-        let Some(open) = self.ports.get_mut(&key.slot.index).filter(|_| count > 0) else { return };
-        if open.dropping == 0 {
+        if count == 0 || !self.ports.contains_key(&key.slot.index) {
+            return;
+        }
+        let dropping = &key.slot.entered.dropping;
+        if dropping.get() == 0 {
             // An episode whose end the owner has not heard of yet goes on: what is told stays bounded.
             let ended = |event: &Event| matches!(event, Event::Recovered { port, .. } if *port == key);
             match self.events.iter().position(ended).and_then(|at| self.events.remove(at)) {
-                Some(Event::Recovered { dropped, .. }) => open.dropping = dropped,
+                Some(Event::Recovered { dropped, .. }) => dropping.set(dropped),
                 _ => self.events.push_back(Event::Overflow { port: key }),
             }
         }
-        open.dropping += count;
+        dropping.add(count);
     }
 
     fn end_episode(&mut self, key: PortKey) {
-        let Some(open) = self.ports.get_mut(&key.slot.index) else { return };
-        let dropped = std::mem::take(&mut open.dropping);
+        let dropped = key.slot.entered.dropping.get();
         if dropped > 0 {
+            key.slot.entered.dropping.set(0);
             self.events.push_back(Event::Recovered { port: key, dropped });
         }
     }
@@ -531,7 +532,7 @@ impl Inner {
 
     /// Begins a port in a place.
     pub(crate) fn open(&mut self, key: PortKey, name: Option<String>) {
-        self.ports.insert(key.slot.index, Open { key, name, kept: VecDeque::new(), dropping: 0, signal_waits: false });
+        self.ports.insert(key.slot.index, Open { key, name, kept: VecDeque::new(), signal_waits: false });
     }
 
     /// Ends a port: senders are refused, those that wait are told, and what stands in the queue for it comes back.

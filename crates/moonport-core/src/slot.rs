@@ -106,6 +106,8 @@ pub(crate) struct Entered {
     high_water: Count,
     pub(crate) sent: Count,
     pub(crate) dropped: Count,
+    /// Those of the present episode of overflow.
+    pub(crate) dropping: Count,
     pub(crate) refused: Count,
     pub(crate) after_close: Count,
 }
@@ -152,6 +154,7 @@ impl Slot {
                 high_water: Count::new(),
                 sent: Count::new(),
                 dropped: Count::new(),
+                dropping: Count::new(),
                 refused: Count::new(),
                 after_close: Count::new(),
             }),
@@ -170,6 +173,7 @@ impl Slot {
             &self.entered.high_water,
             &self.entered.sent,
             &self.entered.dropped,
+            &self.entered.dropping,
             &self.entered.refused,
             &self.entered.after_close,
             &self.left.discarded,

@@ -171,6 +171,35 @@ fn a_sender_that_waits_for_room_is_called_when_the_owner_makes_it() {
 }
 
 #[test]
+fn two_senders_that_wait_for_room_are_both_called() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(1);
+        let sender = mailbox.sender(port).expect("open");
+        sender.send(Payload::raw(b""), 0).expect("room");
+        let workers: Vec<_> = [1, 2]
+            .into_iter()
+            .map(|tag| {
+                loom::thread::spawn(move || {
+                    let long = std::time::Duration::from_secs(1000);
+                    sender.send_within(Payload::raw(b""), tag, long).expect("room in the end");
+                })
+            })
+            .collect();
+        let mut count = 0;
+        while count < 3 {
+            mailbox.wait(None).expect("woken");
+            while mailbox.next().is_some() {
+                count += 1;
+            }
+            mailbox.rest();
+        }
+        for worker in workers {
+            worker.join().expect("a sender");
+        }
+    });
+}
+
+#[test]
 fn close_dismisses_a_sender_that_waits_for_room() {
     loom::model(|| {
         let (mut mailbox, port) = listening(1);
@@ -180,6 +209,24 @@ fn close_dismisses_a_sender_that_waits_for_room() {
             loom::thread::spawn(move || sender.send_within(Payload::raw(b""), 1, std::time::Duration::from_secs(1000)));
         mailbox.close(port);
         assert_eq!(worker.join().expect("the sender"), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn who_takes_from_one_port_sleeps_over_none_of_its_messages() {
+    loom::model(|| {
+        let mut mailbox = Mailbox::new().expect("a mailbox");
+        let port = mailbox.open(PortOptions::default()).expect("a port");
+        let sender = mailbox.sender(port).expect("open");
+        let worker = loom::thread::spawn(move || sender.send(Payload::raw(b""), 7).expect("room"));
+        // `None` where it was woken for something else; the model ends in a deadlock where it sleeps on.
+        let message = loop {
+            if let Some(message) = mailbox.take_within(port, None).expect("woken") {
+                break message;
+            }
+        };
+        assert_eq!(message.tag, 7);
+        worker.join().expect("the sender");
     });
 }
 
