@@ -155,7 +155,7 @@ test("a caller that waits for long says so, and on_error hears of it", function(
   port:send(1)
   local thread, result = ffi.new("unsigned long[1]"), ffi.new("void *[1]")
   equal(ffi.C.pthread_create(thread, nil, callback.pointer, ffi.cast("void *", 7)), 0)
-  while callback:stats().delivered < 2 do
+  while callback:stats().delivered < 1 or #told < 1 do
     moonport.step(1)
   end
   moonport.blocking(ffi.C.pthread_join, thread[0], result)

@@ -4,13 +4,13 @@
 
 use std::any::Any;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moonport_core::reply::{Answer, Answered, CallError, Waited};
-use moonport_core::{Bytes, Encoding, Overflow, Payload, SendError, Sender};
+use moonport_core::{Bytes, BytesBuilder, Encoding, Overflow, Payload, SendError, Sender};
 
-use crate::marshal::{Marshal, Sink};
+use crate::marshal::Marshal;
 use crate::stub::{self, Call, Stub, Target};
 use crate::watch;
 
@@ -18,9 +18,15 @@ use crate::watch;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadArgument(pub String);
 
-/// A call on the owner's thread that was given the default, since Lua could not be entered there.
+/// Why a call on the owner's thread was given the default: what travels to the owner, the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnsafeCall;
+#[non_exhaustive]
+pub enum Refusal {
+    /// Compiled code has called, and Lua could not be entered there.
+    Compiled = 1,
+    /// Handlers were nested too deep.
+    TooDeep = 2,
+}
 
 /// What a caller that has waited for long has said: what travels to the owner for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +50,42 @@ pub struct Host {
 /// One callback. It lives as long as the process, as its pointer does.
 #[derive(Debug)]
 pub struct Callback {
+    options: Options,
+    /// What became of its calls.
+    pub counts: Counts,
+    /// The owner was told of these [`Refusal`]s.
+    told: AtomicU8,
+}
+
+/// What became of a callback's calls, beyond what its port counts: each has one fate.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Calls so far.
+    pub calls: AtomicU64,
+    /// Those that came when it was closed.
+    pub after_close: AtomicU64,
+    /// Those whose callers waited for too long.
+    pub timeouts: AtomicU64,
+    /// Those among them that waited for room, which the port counts as refused.
+    pub without_room: AtomicU64,
+    /// Those whose handler ran at once, which the port has not seen.
+    pub direct: AtomicU64,
+    /// Those that were refused: an argument that cannot be, or a [`Refusal`].
+    pub refused: AtomicU64,
+    /// What the port delivered that was no call: the owner was told something.
+    pub told: AtomicU64,
+    /// Those that the port delivered when their caller had gone.
+    pub given_up: AtomicU64,
+}
+
+/// Adds one.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How a callback is made.
+#[derive(Debug)]
+pub struct Options {
     /// How arguments and results are copied.
     pub marshal: Marshal,
     /// The port that its calls go through.
@@ -56,27 +98,28 @@ pub struct Callback {
     pub default: Vec<u8>,
     /// Who runs the handler.
     pub host: Host,
-    /// Its name, if it has one, and where it was made.
+    /// Its name, if it has one.
     pub name: Option<String>,
     /// The line of the program that made it.
     pub created: String,
-    /// Calls so far.
-    pub calls: AtomicU64,
-    /// Calls that came when it was closed.
-    pub after_close: AtomicU64,
-    /// Callers that waited for too long.
-    pub timeouts: AtomicU64,
-    /// The owner was told of an [`UnsafeCall`].
-    pub told_unsafe: AtomicBool,
 }
 
 static CALLBACKS: [AtomicPtr<Callback>; stub::COUNT] = [const { AtomicPtr::new(std::ptr::null_mut()) }; stub::COUNT];
 
+impl std::ops::Deref for Callback {
+    type Target = Options;
+
+    fn deref(&self) -> &Options {
+        &self.options
+    }
+}
+
 impl Callback {
-    /// Gives it a function pointer, for the life of the process; `None` if all are used up.
+    /// A callback with a function pointer for the life of the process; `None` if all are used up.
     #[must_use]
-    pub fn bind(self) -> Option<(&'static Self, Stub)> {
-        let callback: &'static Self = Box::leak(Box::new(self));
+    pub fn bind(options: Options) -> Option<(&'static Self, Stub)> {
+        let callback = Self { options, counts: Counts::default(), told: AtomicU8::new(0) };
+        let callback: &'static Self = Box::leak(Box::new(callback));
         let stub = stub::bind(callback)?;
         // Pairs with the load in `find`.
         CALLBACKS.get(stub.number())?.store(std::ptr::from_ref(callback).cast_mut(), Ordering::Release);
@@ -121,12 +164,18 @@ impl Target for Destroyer {
 
 impl Target for Callback {
     fn call(&'static self, call: &mut Call) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        count(&self.counts.calls);
         if self.waits {
             let results = self.ask(call);
             self.marshal.write(call, results.as_deref().unwrap_or(&self.default));
         } else {
             self.post(call);
+        }
+    }
+
+    fn failed(&'static self, call: &mut Call) {
+        if self.waits {
+            self.marshal.write(call, &self.default);
         }
     }
 }
@@ -135,25 +184,26 @@ impl Callback {
     /// The arguments as owned bytes. A call with one that cannot be is refused, and the owner hears of it.
     fn read(&self, call: &Call) -> Option<Bytes> {
         if !self.sender.is_open() {
-            self.after_close.fetch_add(1, Ordering::Relaxed);
+            count(&self.counts.after_close);
             return None;
         }
-        let mut buffer = Buffer::default();
-        match self.marshal.read(call, &mut buffer) {
-            Ok(()) => Some(buffer.into_bytes()),
+        let mut bytes = BytesBuilder::default();
+        match self.marshal.read(call, &mut bytes) {
+            Ok(()) => Some(bytes.finish()),
             Err(message) => {
-                // A port that is full or closed counts it itself.
+                count(&self.counts.refused);
                 self.tell(BadArgument(message));
                 None
             }
         }
     }
 
-    /// Tells the owner, once, that a call could not run its handler at once.
-    pub fn tell_unsafe(&self) {
-        if !self.told_unsafe.swap(true, Ordering::Relaxed) {
-            let told = self.tell(UnsafeCall);
-            self.told_unsafe.store(told, Ordering::Relaxed);
+    /// A call on the owner's thread gets its default; the owner hears of it the first time.
+    pub fn refuse(&self, why: Refusal) {
+        count(&self.counts.refused);
+        let bit = why as u8;
+        if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 && !self.tell(why) {
+            self.told.fetch_and(!bit, Ordering::Relaxed);
         }
     }
 
@@ -163,15 +213,23 @@ impl Callback {
         }
         let Some(bytes) = self.read(call) else { return };
         let payload = Payload::Bytes { encoding: Encoding::Value, bytes };
-        let sent = match (self.sender.overflow(), self.timeout) {
-            (Overflow::Block, Some(timeout)) if !self.sender.is_owner() => self.sender.send_within(payload, 0, timeout),
-            _ => self.sender.send(payload, 0),
+        let may_wait = self.sender.overflow() == Overflow::Block && !self.sender.is_owner();
+        let sent = if may_wait {
+            self.sender.send_within(payload, 0, self.timeout.unwrap_or(Duration::MAX))
+        } else {
+            self.sender.send(payload, 0)
         };
         match sent {
-            Err(SendError::Closed) => drop(self.after_close.fetch_add(1, Ordering::Relaxed)),
-            Err(SendError::Timeout) => drop(self.timeouts.fetch_add(1, Ordering::Relaxed)),
+            Err(SendError::Closed) => count(&self.counts.after_close),
+            Err(SendError::Timeout) => self.count_without_room(),
             _ => {}
         }
+    }
+
+    /// A caller waited for room until its time was over.
+    fn count_without_room(&self) {
+        count(&self.counts.timeouts);
+        count(&self.counts.without_room);
     }
 
     fn ask(&'static self, call: &Call) -> Option<Vec<u8>> {
@@ -184,18 +242,12 @@ impl Callback {
         }
         let payload = Payload::Bytes { encoding: Encoding::Value, bytes };
         match self.call(payload) {
-            Ok(Payload::Bytes { bytes, .. }) => Some(bytes.to_vec()),
-            Ok(_) => None,
-            Err(CallError::Timeout | CallError::Send(SendError::Timeout)) => {
-                self.timeouts.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Err(CallError::Send(SendError::Closed)) => {
-                self.after_close.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-            Err(_) => None,
+            Ok(Payload::Bytes { bytes, .. }) => return Some(bytes.to_vec()),
+            Err(CallError::Timeout) => count(&self.counts.timeouts),
+            // What was discarded, or refused for want of room, is counted by the port.
+            _ => {}
         }
+        None
     }
 }
 
@@ -205,7 +257,12 @@ impl Callback {
         let begun = Instant::now();
         let timeout = self.timeout.unwrap_or(Duration::MAX);
         let deadline = begun.checked_add(timeout);
-        let mut answer = self.sender.begin_call(payload, 0, Encoding::Value, timeout)?;
+        let mut answer =
+            self.sender.begin_call(payload, 0, Encoding::Value, timeout).inspect_err(|error| match error {
+                CallError::Send(SendError::Closed) => count(&self.counts.after_close),
+                CallError::Send(SendError::Timeout) => self.count_without_room(),
+                _ => {}
+            })?;
         let watch = Some(begun + WATCH).filter(|watch| deadline.is_none_or(|deadline| *watch < deadline));
         let mut waited = (self.host.wait)(&mut answer, watch.or(deadline));
         if watch.is_some() && waited.is_err() {
@@ -217,49 +274,8 @@ impl Callback {
         self.sender.conclude_call(waited)
     }
 
-    /// Tells the owner something, if its port has room: nothing waits for that here.
+    /// Tells the owner something, if its port has room: nothing waits for that here, and no call is discarded for it.
     fn tell(&self, what: impl Any + Send) -> bool {
-        let may_send = self.sender.overflow() != Overflow::Block || self.sender.has_room(0);
-        may_send && self.sender.send(Payload::Object { value: Box::new(what), size: 0 }, 0).is_ok()
-    }
-}
-
-/// Bytes that are few most of the time: then they need no allocation.
-struct Buffer {
-    small: [u8; SMALL],
-    used: usize,
-    large: Vec<u8>,
-}
-
-const SMALL: usize = 256;
-
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { small: [0; SMALL], used: 0, large: Vec::new() }
-    }
-}
-
-impl Buffer {
-    fn into_bytes(self) -> Bytes {
-        if self.large.is_empty() {
-            Bytes::copy(self.small.get(..self.used).unwrap_or_default())
-        } else {
-            Bytes::from(self.large)
-        }
-    }
-}
-
-impl Sink for Buffer {
-    fn put(&mut self, bytes: &[u8]) {
-        let place = self.small.get_mut(self.used..self.used + bytes.len()).filter(|_| self.large.is_empty());
-        if let Some(place) = place {
-            place.copy_from_slice(bytes);
-            self.used += bytes.len();
-            return;
-        }
-        if self.large.is_empty() {
-            self.large.extend_from_slice(self.small.get(..self.used).unwrap_or_default());
-        }
-        self.large.extend_from_slice(bytes);
+        self.sender.has_room(0) && self.sender.send(Payload::Object { value: Box::new(what), size: 0 }, 0).is_ok()
     }
 }

@@ -4,17 +4,13 @@
 
 use std::ffi::c_char;
 
+use moonport_core::BytesBuilder;
+
 use crate::declaration::Definition;
 use crate::layout::{Convention, Place, Scalar};
 use crate::plan::{Kind, Length, Outcome, Ownership, Parameter, Plan};
 use crate::ring;
 use crate::stub::Call;
-
-/// Where copied arguments go.
-pub trait Sink {
-    /// Adds these.
-    fn put(&mut self, bytes: &[u8]);
-}
 
 /// Stands for nil where a length would be.
 const NIL: u64 = u64::MAX;
@@ -101,7 +97,7 @@ impl Marshal {
     ///
     /// # Errors
     /// An argument that cannot be, such as NULL with a length; the call is refused.
-    pub fn read(&self, call: &Call, bytes: &mut impl Sink) -> Result<(), String> {
+    pub fn read(&self, call: &Call, bytes: &mut BytesBuilder) -> Result<(), String> {
         for (at, parameter) in self.plan.parameters.iter().enumerate() {
             let value = self.argument(call, at);
             self.read_one(call, parameter, value, bytes)
@@ -110,7 +106,7 @@ impl Marshal {
         Ok(())
     }
 
-    fn read_one(&self, call: &Call, parameter: &Parameter, value: u64, bytes: &mut impl Sink) -> Result<(), String> {
+    fn read_one(&self, call: &Call, parameter: &Parameter, value: u64, bytes: &mut BytesBuilder) -> Result<(), String> {
         match &parameter.kind {
             Kind::Number | Kind::Opaque => bytes.put(&value.to_le_bytes()),
             Kind::Text => self.put_string(value, bytes)?,
@@ -135,7 +131,7 @@ impl Marshal {
     }
 
     /// The string at an address, up to its NUL.
-    fn put_string(&self, address: u64, bytes: &mut impl Sink) -> Result<(), String> {
+    fn put_string(&self, address: u64, bytes: &mut BytesBuilder) -> Result<(), String> {
         if address == 0 {
             bytes.put(&NIL.to_le_bytes());
             return Ok(());
@@ -147,7 +143,7 @@ impl Marshal {
         Ok(())
     }
 
-    fn put_struct(&self, start: *const u8, definition: &Definition, bytes: &mut impl Sink) -> Result<(), String> {
+    fn put_struct(&self, start: *const u8, definition: &Definition, bytes: &mut BytesBuilder) -> Result<(), String> {
         put(start, definition.size, bytes);
         for offset in &definition.strings {
             let member: *const u64 = start.wrapping_add(*offset).cast();
@@ -262,7 +258,7 @@ fn pointer(value: u64) -> *const u8 {
 }
 
 /// Copies so many bytes from the caller's memory, with their number before them.
-fn put(start: *const u8, length: usize, bytes: &mut impl Sink) {
+fn put(start: *const u8, length: usize, bytes: &mut BytesBuilder) {
     bytes.put(&(length as u64).to_le_bytes());
     // SAFETY: by the declaration the caller has so many bytes there, which stay until the call has returned.
     bytes.put(unsafe { std::slice::from_raw_parts(start, length) });

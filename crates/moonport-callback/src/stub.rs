@@ -18,11 +18,13 @@ const SPACING: usize = 16;
 
 /// What a stub calls.
 pub trait Target: Sync {
-    /// A native call has come. Its results are zero unless this sets them. A panic in here ends at the stub, with zero
-    /// results.
+    /// A native call has come. Its results are zero unless this sets them. A panic in here ends at the stub.
     ///
     /// Thread: any.
     fn call(&'static self, call: &mut Call);
+
+    /// [`Target::call`] has panicked: sets the results that its caller gets. They are zero unless this sets them.
+    fn failed(&'static self, _: &mut Call) {}
 }
 
 /// A thin pointer to it is what the table holds.
@@ -136,10 +138,15 @@ pub(crate) unsafe extern "C" fn enter(number: usize, registers: *mut machine::Re
     // SAFETY: the place is this thread's errno.
     let before = unsafe { *errno };
     let mut call = Call { registers, stack };
-    let finished = binding(number).map(|binding| catch_unwind(AssertUnwindSafe(|| binding.0.call(&mut call))));
+    let binding = binding(number);
+    let finished = binding.map(|binding| catch_unwind(AssertUnwindSafe(|| binding.0.call(&mut call))));
     if !matches!(finished, Some(Ok(()))) {
         call.set_result(Scalar::U64, 0);
         call.set_result(Scalar::F64, 0);
+        // Should this panic too, the results stay zero.
+        if let Some(binding) = binding {
+            catch_unwind(AssertUnwindSafe(|| binding.0.failed(&mut call))).unwrap_or(());
+        }
     }
     // SAFETY: as above.
     unsafe { *errno = before };

@@ -4,11 +4,11 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_callback::callback::{BadArgument, Callback, Host, UnsafeCall, Watch};
+use moonport_callback::callback::{BadArgument, Callback, Host, Options, Refusal, Watch, count};
 use moonport_callback::declaration;
 use moonport_callback::layout::Scalar;
 use moonport_callback::marshal::{Argument, Expected, Marshal, put_number, put_text};
@@ -123,7 +123,7 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
         Err(failed) => return Ok(failed),
     };
     let declared = plan.text.clone();
-    let callback = Callback {
+    let made = Options {
         marshal: Marshal::new(plan, settings.max_string),
         sender: endpoint.sender,
         waits,
@@ -132,12 +132,8 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
         host: Host { direct, wait: moonport_capi::host::wait },
         name: endpoint.name.clone(),
         created: created.clone(),
-        calls: AtomicU64::new(0),
-        after_close: AtomicU64::new(0),
-        timeouts: AtomicU64::new(0),
-        told_unsafe: AtomicBool::new(false),
     };
-    let Some((callback, stub)) = callback.bind() else {
+    let Some((callback, stub)) = Callback::bind(made) else {
         port::close_endpoint(owner, stack, &endpoint, false);
         return Err(used_up(owner, FUNCTION));
     };
@@ -210,9 +206,7 @@ fn used_up(owner: &Owner, function: &str) -> Failure {
 
 /// May this message be shown to the handler? What may not is told or forgotten.
 pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message: &Message) -> bool {
-    if endpoint.callback.get().is_none() {
-        return true;
-    }
+    let Some(callback) = endpoint.callback.get() else { return true };
     if let Payload::Object { value, .. } = &message.payload {
         let name = endpoint.name.as_deref();
         if let Some(BadArgument(what)) = value.downcast_ref() {
@@ -220,17 +214,25 @@ pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message:
             report::tell(owner, stack, Kind::Argument, name, &what, None);
         } else if let Some(Watch(line)) = value.downcast_ref() {
             report::tell(owner, stack, Kind::Watch, name, line, None);
-        } else if value.downcast_ref::<UnsafeCall>().is_some() {
-            let what = endpoint.describe(
-                "called on Lua's own thread from compiled code, where Lua cannot be entered; it got its default. \
-                 Wrap the function that calls back in moonport.call",
-            );
+        } else if let Some(why) = value.downcast_ref::<Refusal>() {
+            let what = endpoint.describe(match why {
+                Refusal::TooDeep => "called on Lua's own thread inside handlers 16 deep; it got its default",
+                _ => {
+                    "called on Lua's own thread from compiled code, where Lua cannot be entered; it got its default. \
+                     Wrap the function that calls back in moonport.call"
+                }
+            });
             report::tell(owner, stack, Kind::Unsafe, name, &what, None);
         }
+        count(&callback.counts.told);
         return false;
     }
     // A caller whose time is over has its default.
-    !message.reply.as_ref().is_some_and(|reply| reply.is_cancelled())
+    let given_up = message.reply.as_ref().is_some_and(|reply| reply.is_cancelled());
+    if given_up {
+        count(&callback.counts.given_up);
+    }
+    !given_up
 }
 
 /// Pushes the arguments of a native call.
@@ -316,10 +318,15 @@ fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
     let owner = capi::find(|owner| owner.endpoint(key).is_some())?;
     let endpoint = owner.endpoint(key)?;
     let stack = owner.base();
-    if !dispatch::may_enter_from_c(owner, stack) || !stack.reserve(16) {
-        callback.tell_unsafe();
+    if owner.depth.get() >= dispatch::DEEPEST {
+        callback.refuse(Refusal::TooDeep);
         return None;
     }
+    if !dispatch::may_enter_from_c(owner, stack) || !stack.reserve(16) {
+        callback.refuse(Refusal::Compiled);
+        return None;
+    }
+    count(&callback.counts.direct);
     let (reply, mut answer) = reply::channel();
     let payload = Payload::Bytes { encoding: Encoding::Value, bytes: Bytes::copy(arguments) };
     let reply = Some(Box::new(ReplyTo::caller(reply, Encoding::Value)));
@@ -359,14 +366,18 @@ fn set(_: &Owner, stack: Stack) -> Result {
 fn stats(_: &Owner, stack: Stack) -> Result {
     let bridge = object::check::<Bridge>(stack, 1, "callback:stats")?;
     let port = bridge.callback.sender.stats().unwrap_or_default();
+    let counts = &bridge.callback.counts;
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let delivered = port.delivered.saturating_sub(read(&counts.told) + read(&counts.given_up)) + read(&counts.direct);
+    let dropped = (port.dropped + port.refused).saturating_sub(read(&counts.without_room)) + read(&counts.refused);
     stack.new_table(0, 6);
     for (name, count) in [
-        ("calls", bridge.callback.calls.load(Ordering::Relaxed)),
-        ("delivered", port.delivered),
-        ("dropped", port.dropped + port.refused),
+        ("calls", read(&counts.calls)),
+        ("delivered", delivered),
+        ("dropped", dropped),
         ("errors", bridge.endpoint.errors.get()),
-        ("timeouts", bridge.callback.timeouts.load(Ordering::Relaxed)),
-        ("after_close", bridge.callback.after_close.load(Ordering::Relaxed)),
+        ("timeouts", read(&counts.timeouts)),
+        ("after_close", read(&counts.after_close)),
     ] {
         stack.push_count(count);
         stack.set_field(-2, name);

@@ -34,10 +34,12 @@ pub(crate) fn remove(owner: *const Owner) {
 
 /// The first of this thread's states that fits.
 pub(crate) fn find<'a>(fits: impl Fn(&Owner) -> bool) -> Option<&'a Owner> {
-    let found = OWNERS.with_borrow(|owners| {
+    // A thread that is ending has no list any more.
+    let found = OWNERS.try_with(|owners| {
         // SAFETY: an owner is in the list only while its state is open, and this is its thread.
-        owners.iter().copied().find(|owner| fits(unsafe { &**owner }))
-    })?;
+        owners.borrow().iter().copied().find(|owner| fits(unsafe { &**owner }))
+    });
+    let found = found.ok().flatten()?;
     // SAFETY: as above; its memory stays until the state is closed, which takes a call on this thread.
     Some(unsafe { &*found })
 }
