@@ -337,7 +337,7 @@ impl Mailbox {
             return;
         }
         self.sort_front();
-        if !self.has_work() || self.queue.wake.is_silent() {
+        if !self.has_work() {
             // The flag falls before the last look: what is sent from here on wakes the owner again.
             self.queue.wake.clear();
             self.drain();
@@ -487,13 +487,13 @@ impl Mailbox {
         self.asleep(|| self.queue.wake.wait(timeout))
     }
 
-    /// [`Mailbox::rest`] and [`Mailbox::wait`] in one, with fewer system calls. Until the next [`Mailbox::rest`] the descriptor
-    /// tells nothing.
+    /// [`Mailbox::rest`] and [`Mailbox::wait`] in one; without a time limit it takes fewer system calls, and until the next
+    /// [`Mailbox::rest`] the descriptor may be readable for no reason.
     ///
     /// # Errors
     /// As [`Mailbox::wait`].
     pub fn sleep(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
-        if self.is_forked() || self.queue.watched().is_some() {
+        if timeout.is_some() || self.is_forked() || self.queue.watched().is_some() {
             self.rest();
             return self.wait(timeout);
         }
@@ -503,7 +503,7 @@ impl Mailbox {
             self.drain();
             self.lay_aside();
         }
-        if self.has_work() { Ok(true) } else { self.asleep(|| self.queue.wake.sleep(timeout)) }
+        if self.has_work() { Ok(true) } else { self.asleep(|| self.queue.wake.sleep()).map(|()| true) }
     }
 
     fn asleep<R>(&self, sleep: impl FnOnce() -> R) -> R {

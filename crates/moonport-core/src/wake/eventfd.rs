@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The signal as an eventfd(2): one descriptor, and a counter that cannot fill up.
+//! The signal as an eventfd(2): one descriptor, and a counter that cannot fill up. Who only wants to sleep until it is raised
+//! again waits for the edge, by epoll(7), and need not take it down.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -10,6 +11,8 @@ use super::poll;
 #[derive(Debug)]
 pub(super) struct Signal {
     descriptor: OwnedFd,
+    /// Tells when the signal is raised, also when it stands already.
+    edges: OwnedFd,
 }
 
 impl Signal {
@@ -21,7 +24,21 @@ impl Signal {
         }
         // SAFETY: the kernel just gave us this descriptor; nobody else has it.
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Ok(Self { descriptor })
+        // SAFETY: epoll_create1 takes no pointers.
+        let edges = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+        if edges < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: as above.
+        let edges = unsafe { OwnedFd::from_raw_fd(edges) };
+        let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET).cast_unsigned(), u64: 0 };
+        // SAFETY: the event lives through the call.
+        let added =
+            unsafe { libc::epoll_ctl(edges.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor.as_raw_fd(), &raw mut event) };
+        if added != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self { descriptor, edges })
     }
 
     /// Async-signal-safe; keeps errno. Cannot fail: the counter stays far below its limit, since `lower` empties it.
@@ -40,6 +57,18 @@ impl Signal {
             // SAFETY: the buffer lives through the call and is the eight bytes long that eventfd wants.
             unsafe { libc::read(self.descriptor.as_raw_fd(), counter.as_mut_ptr().cast(), counter.len()) };
         });
+    }
+
+    /// Before [`Signal::sleep`], which does not mind a signal that stands.
+    #[expect(clippy::unused_self, reason = "the signature of all signals")]
+    pub(super) fn prepare_sleep(&self) {}
+
+    /// Sleeps until the signal is raised; a time that passed unseen counts too.
+    pub(super) fn sleep(&self) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: it has room for one event, which lives through the call.
+        let count = unsafe { libc::epoll_wait(self.edges.as_raw_fd(), &raw mut event, 1, -1) };
+        if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     pub(super) fn descriptor(&self) -> RawFd {

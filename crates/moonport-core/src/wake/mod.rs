@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wakes the owner: one system call for each edge from empty to waiting, however many messages follow.
 //!
-//! The signal behind it is an eventfd on Linux and a pipe elsewhere; an owner whose descriptor nobody watches sleeps on the
-//! state itself, by a futex on Linux. `--cfg moonport_test_waker_pipe` forces the pipe, and no futex.
+//! The signal behind it is an eventfd on Linux and a pipe elsewhere; `--cfg moonport_test_waker_pipe` forces the pipe.
 
 #[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
 mod eventfd;
 #[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
 use eventfd::Signal;
-#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
-mod futex;
-#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
-use futex::{Nap, POSSIBLE};
 
 #[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
 mod pipe;
 #[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
-use pipe::{Nap, POSSIBLE, Signal};
+use pipe::Signal;
 
 #[cfg(loom)]
 mod model;
 #[cfg(loom)]
-use model::{Nap, POSSIBLE, Signal};
+use model::Signal;
 
 mod hook;
 #[cfg(all(unix, not(loom)))]
@@ -32,42 +27,28 @@ use std::io;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use crate::sync::{AtomicU32, Ordering};
-
-/// The owner was woken, and has not looked yet.
-const PENDING: u32 = 1;
-/// The owner sleeps on the state itself, or is about to: the signal is not looked at.
-const NAPPING: u32 = 2;
+use crate::sync::{AtomicBool, Ordering};
 
 /// A pending flag and the signal that it spares.
 #[derive(Debug)]
 pub(crate) struct Wake {
-    state: AtomicU32,
+    pending: AtomicBool,
     signal: Signal,
-    nap: Nap,
     hook: hook::Hook,
 }
 
 impl Wake {
     pub(crate) fn new() -> io::Result<Self> {
-        let (state, nap) = (AtomicU32::new(0), Nap::new());
-        Ok(Self { state, signal: Signal::new()?, nap, hook: hook::Hook::new() })
+        Ok(Self { pending: AtomicBool::new(false), signal: Signal::new()?, hook: hook::Hook::new() })
     }
 
     /// Any thread, in a signal handler too, after what it wants to be seen can be seen.
     pub(crate) fn wake(&self) {
-        // Pairs with the swaps in `clear` and `prepare_sleep`: either the owner's look after them sees ours, or we find the
-        // flag down.
-        let before = self.state.fetch_or(PENDING, Ordering::AcqRel);
-        if before & PENDING != 0 {
-            return;
-        }
-        if before & NAPPING == 0 {
+        // Pairs with the swap in `clear`: either the owner's look after it sees ours, or we find the flag down.
+        if !self.pending.swap(true, Ordering::AcqRel) {
             self.signal.raise();
-        } else {
-            self.nap.wake(&self.state);
+            self.hook.call();
         }
-        self.hook.call();
     }
 
     /// As [`Wake::wake`], for a sender that has just put a message into the queue, under its lock. While the owner is
@@ -75,7 +56,7 @@ impl Wake {
     pub(crate) fn wake_after_push(&self) {
         // The lock orders this against the owner's look: if that came before our push, so did its `clear`, and the flag
         // read here is no older; if it came after, it saw our message.
-        if self.state.load(Ordering::Relaxed) & PENDING == 0 {
+        if !self.pending.load(Ordering::Relaxed) {
             self.wake();
         }
     }
@@ -93,7 +74,7 @@ impl Wake {
     /// A new function hears of a signal that stands already.
     pub(crate) fn call_hook_if_pending(&self) {
         // An exchange and not a load: of this and a `wake` at the same time, one sees the other.
-        if self.state.fetch_or(0, Ordering::AcqRel) & PENDING != 0 {
+        if self.pending.fetch_or(false, Ordering::AcqRel) {
             self.hook.call();
         }
     }
@@ -105,28 +86,20 @@ impl Wake {
         // The signal first: were the flag down already, the signal of the next sender could be swallowed.
         self.signal.lower();
         // Pairs with the swap in `wake`; a swap and not a store, so that it takes over what senders published.
-        self.state.swap(0, Ordering::AcqRel);
+        self.pending.swap(false, Ordering::AcqRel);
     }
 
-    /// As [`Wake::clear`], by an owner that will sleep by [`Wake::sleep`], and whose descriptor nobody watches until the next
-    /// [`Wake::clear`].
+    /// As [`Wake::clear`], by an owner that will not be looked at by others until [`Wake::sleep`] has returned: where that
+    /// is possible, the signal stays.
     pub(crate) fn prepare_sleep(&self) {
-        if !POSSIBLE {
-            return self.clear();
-        }
-        // Pairs with the exchange in `wake`, as in `clear`. A signal that a sender raises late, since it was overtaken, is
-        // taken down by the next `clear`.
-        self.state.swap(NAPPING, Ordering::AcqRel);
+        self.signal.prepare_sleep();
+        // Pairs with the swap in `wake`, as in `clear`.
+        self.pending.swap(false, Ordering::AcqRel);
     }
 
-    /// Does the signal tell nothing, since [`Wake::prepare_sleep`] came after the last [`Wake::clear`]?
-    pub(crate) fn is_silent(&self) -> bool {
-        self.state.load(Ordering::Relaxed) & NAPPING != 0
-    }
-
-    /// Sleeps until somebody calls [`Wake::wake`] (`true`), or has done so since [`Wake::prepare_sleep`], or the time is over.
-    pub(crate) fn sleep(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        if POSSIBLE { self.nap.wait(&self.state, timeout) } else { self.signal.wait(timeout) }
+    /// Sleeps until somebody calls [`Wake::wake`], or has done so since the last sleep.
+    pub(crate) fn sleep(&self) -> io::Result<()> {
+        self.signal.sleep()
     }
 
     #[cfg(not(loom))]

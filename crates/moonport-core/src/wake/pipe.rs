@@ -6,7 +6,6 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::poll;
-use crate::sync::AtomicU32;
 
 #[derive(Debug)]
 pub(super) struct Signal {
@@ -50,6 +49,16 @@ impl Signal {
         });
     }
 
+    /// Before [`Signal::sleep`].
+    pub(super) fn prepare_sleep(&self) {
+        self.lower();
+    }
+
+    /// Sleeps until the signal is raised.
+    pub(super) fn sleep(&self) -> io::Result<()> {
+        self.wait(None).map(drop)
+    }
+
     pub(super) fn descriptor(&self) -> RawFd {
         self.reader.as_raw_fd()
     }
@@ -65,24 +74,4 @@ fn set(end: &OwnedFd, command: libc::c_int, flag: libc::c_int) -> io::Result<()>
         return Err(io::Error::last_os_error());
     }
     Ok(())
-}
-
-/// No owner sleeps on the state's own word: it waits for the pipe.
-pub(super) const POSSIBLE: bool = false;
-
-#[derive(Debug)]
-pub(super) struct Nap;
-
-impl Nap {
-    pub(super) fn new() -> Self {
-        Self
-    }
-
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the signature of all naps; never called")]
-    pub(super) fn wait(&self, _: &AtomicU32, _: Option<Duration>) -> io::Result<bool> {
-        Ok(false)
-    }
-
-    #[expect(clippy::unused_self, reason = "as above")]
-    pub(super) fn wake(&self, _: &AtomicU32) {}
 }
