@@ -45,29 +45,45 @@ function machine.cores()
   return cores
 end
 
-local function output(command)
+-- Where the two threads of a round trip run.
+function machine.placements()
+  local cores = machine.cores()
+  local placements = { { name = "one core", asker = cores[1], owner = cores[1] } }
+  if cores[2] then
+    placements[2] = { name = "two cores", asker = cores[1], owner = cores[2] }
+  end
+  return placements
+end
+
+-- Runs a command: did it end well, and what it printed.
+function machine.output(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
   local text, status = pipe:read("*a"):match("^(.-)(%d+)%s*$")
   pipe:close()
   return status == "0", text
 end
 
-local function quote(text)
+function machine.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
--- Compiles folder/name.c to a module that require(name) finds; false and the reason if that does not work.
-function machine.compile(folder, name, flags)
-  local target = folder:match("^(.*)/") .. "/" .. name .. ".so"
+-- Compiles folder/name.c to a module that require(module) finds (the same name if it is not given), with the headers of the
+-- suite and of its folder ports. Gives the library's path; false and the reason if that does not work.
+function machine.compile(folder, name, flags, module)
+  local suite = folder:match("^(.*)/")
+  local target = suite .. "/" .. (module or name) .. ".so"
   local source = folder .. "/" .. name .. ".c"
-  local command = "cc -O2 -shared -fPIC -pthread -o %s %s %s"
-  local fine, text = output(command:format(quote(target), quote(source), flags or ""))
-  return fine, text
+  local words = { "cc -O2 -shared -fPIC -pthread" }
+  for _, word in ipairs({ "-I", suite, "-I", suite .. "/ports", "-o", target, source }) do
+    words[#words + 1] = machine.quote(word)
+  end
+  local fine, text = machine.output(table.concat(words, " ") .. " " .. (flags or ""))
+  return fine and target, text
 end
 
 -- The flags by which a C library is compiled against.
 function machine.flags(library)
-  local fine, text = output("pkg-config --cflags " .. library)
+  local fine, text = machine.output("pkg-config --cflags " .. library)
   return fine and text:gsub("%s+$", "") or ""
 end
 

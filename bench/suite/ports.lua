@@ -2,12 +2,12 @@
 -- C threads to a Lua handler: Moonport beside the bound that LuaJIT itself sets and beside a hand-written queue under luv;
 -- the round trip to an owner that sleeps; the price of a send.
 
-local ffi = require("ffi")
+local contestants = require("contestants")
 local machine = require("machine")
 local moonport = require("moonport")
+local rounds = require("rounds")
 local statistics = require("statistics")
 
-local ROUNDS = 5
 local SIZES = { 8, 64, 1024 }
 local THREADS = { 1, 4 }
 local COUNTS = { [8] = 2000000, [64] = 2000000, [1024] = 800000 }
@@ -32,25 +32,14 @@ end
 
 local function nothing() end
 
-local function decimal(handle)
-  return (tostring(handle):gsub("ULL$", ""):gsub("LL$", ""))
-end
-
-local function api_address()
-  local api = moonport.api
-  return api and decimal(ffi.cast("uintptr_t", type(api) == "userdata" and ffi.cast("void *", api) or api))
-end
-
--- Contestants: name and run(size, count, threads), which gives what machine.measure gives.
-
 local function bound(folder)
   assert(machine.compile(folder, "bound"))
   local module = require("bound")
   return {
     name = "bound",
     single = true,
-    run = function(size, count)
-      local handler, check = counting(count, nothing)
+    run = function(size, count, _, making)
+      local handler, check = making(count, nothing)
       local spent = machine.measure(function()
         module.run(handler, size, count)
       end)
@@ -60,90 +49,23 @@ local function bound(folder)
   }
 end
 
-local function port(folder)
-  local api = api_address()
-  if not api then
-    return nil, "this Moonport has no moonport.api"
-  end
-  assert(machine.compile(folder, "port"))
-  local module = require("port")
-  return {
-    name = "moonport",
-    run = function(size, count, threads)
-      local handler, check = counting(count, moonport.stop)
-      local target = assert(moonport.port({ capacity = 65536, overflow = "error" })):on(handler)
-      local spent = machine.measure(function()
-        module.start(api, decimal(target:handle()), size, count, threads)
-        moonport.run()
-      end)
-      module.finish()
-      check()
-      target:close()
-      return spent
-    end,
-  }
-end
-
-local function queue(folder)
-  local path = package.searchpath("luv", package.cpath)
-  if not path then
-    return nil, "luv is not installed"
-  end
-  local fine, message = machine.compile(folder, "queue", machine.flags("libuv"))
-  if not fine then
-    return nil, message:find("uv.h", 1, true) and "libuv's headers are not installed" or message
-  end
-  -- So that our module sees libuv as luv does, whichever copy that is.
-  local loaded, reason = pcall(ffi.load, path, true)
-  if not loaded then
-    return nil, reason
-  end
-  local uv = require("luv")
-  local module = require("queue")
-  return {
-    name = "queue under luv",
-    run = function(size, count, threads)
-      local handler, check = counting(count, uv.stop)
-      local spent = machine.measure(function()
-        module.start(handler, size, count, threads)
-        uv.run()
-      end)
-      module.finish()
-      uv.run()
-      check()
-      return spent
-    end,
-  }
-end
-
 -- Throughput: every contestant with every size and number of threads, in rounds, forth and back.
-local function throughput(contestants, progress)
+local function throughput(all, progress)
   local cases = {}
   for _, size in ipairs(SIZES) do
     for _, threads in ipairs(THREADS) do
-      for _, contestant in ipairs(contestants) do
+      for _, contestant in ipairs(all) do
         if threads == 1 or not contestant.single then
-          local case = { contestant = contestant, size = size, threads = threads, samples = {} }
-          cases[#cases + 1] = case
-          contestant.run(size, WARM, threads)
+          cases[#cases + 1] = { contestant = contestant, size = size, threads = threads }
+          contestant.run(size, WARM, threads, counting)
         end
       end
     end
   end
-  for round = 1, ROUNDS do
-    progress(("round %d of %d"):format(round, ROUNDS))
-    for at = 1, #cases do
-      local case = cases[round % 2 == 1 and at or #cases + 1 - at]
-      local count = COUNTS[case.size]
-      local spent = case.contestant.run(case.size, count, case.threads)
-      case.samples[round] = {
-        rate = count / spent.wall / 1e6,
-        owner = spent.thread / count * 1e9,
-        process = spent.process / count * 1e9,
-      }
-    end
-  end
-  return cases
+  return rounds.run(cases, function(case)
+    local count = COUNTS[case.size]
+    return rounds.sample(case.contestant.run(case.size, count, case.threads, counting), count)
+  end, progress)
 end
 
 local function find(cases, name, size, threads)
@@ -157,34 +79,14 @@ end
 -- The median, over the rounds, of how many times as many messages a second one contestant takes.
 local function ratio(cases, name, other, size, threads)
   local one, base = find(cases, name, size, threads), find(cases, other, size, threads)
-  if one and base then
-    local ratios = {}
-    for round, sample in ipairs(one.samples) do
-      ratios[round] = sample.rate / base.samples[round].rate
-    end
-    return statistics.spread(ratios).median
-  end
+  return one and base and rounds.ratio(one, base, "rate")
 end
 
 local function throughput_table(cases)
   local rows = {}
   for _, case in ipairs(cases) do
-    local rate = statistics.of(case.samples, function(sample)
-      return sample.rate
-    end)
-    local function median(field)
-      return statistics.of(case.samples, function(sample)
-        return sample[field]
-      end).median
-    end
-    rows[#rows + 1] = {
-      ("%d bytes, %d thread%s"):format(case.size, case.threads, case.threads == 1 and "" or "s"),
-      case.contestant.name,
-      rate.median,
-      ("%.2f to %.2f"):format(rate.least, rate.most),
-      median("owner"),
-      median("process"),
-    }
+    local what = ("%d bytes, %d thread%s"):format(case.size, case.threads, case.threads == 1 and "" or "s")
+    rows[#rows + 1] = rounds.row(what, case.contestant.name, case)
   end
   return {
     title = "Strings into a Lua handler",
@@ -196,15 +98,11 @@ end
 
 -- Round trips: a thread on one core, the owner on the same or another.
 local function round_trips(latency, api)
-  local cores = machine.cores()
-  local placements = { { name = "one core", asker = cores[1], owner = cores[1] } }
-  if cores[2] then
-    placements[2] = { name = "two cores", asker = cores[1], owner = cores[2] }
-  end
+  local placements = machine.placements()
   for _, placement in ipairs(placements) do
     placement.bare, placement.port = {}, {}
     latency.place(placement.owner)
-    for round = 1, ROUNDS do
+    for round = 1, rounds.COUNT do
       local function bare()
         local low, median, high = latency.bare(TRIPS, placement.asker)
         placement.bare[round] = { low = low, median = median, high = high }
@@ -219,7 +117,7 @@ local function round_trips(latency, api)
             moonport.stop()
           end
         end)
-        latency.ask(api, decimal(target:handle()), TRIPS, placement.asker)
+        latency.ask(api, contestants.decimal(target:handle()), TRIPS, placement.asker)
         moonport.run()
         local low, median, high = latency.finish()
         target:close()
@@ -265,13 +163,13 @@ local function sends(latency, api)
   local function send(what)
     local handler, check = counting(SENDS, moonport.stop)
     local target = assert(moonport.port({ capacity = 65536 })):on(handler)
-    latency.send(api, decimal(target:handle()), SENDS, what)
+    latency.send(api, contestants.decimal(target:handle()), SENDS, what)
     moonport.run()
     check()
     target:close()
   end
   local timed, counted = {}, {}
-  for round = 1, ROUNDS do
+  for round = 1, rounds.COUNT do
     send("time")
     local low, median, high = latency.finish()
     timed[round] = { low = low, median = median, high = high }
@@ -305,14 +203,14 @@ function ports.run(folder)
   if not found then
     error("moonport bench ports: it compiles its C parts with cc, which fails:\n" .. message, 0)
   end
-  local contestants, missing = { bound(folder) }, {}
-  for _, other in ipairs({ { "moonport", port }, { "queue under luv", queue } }) do
+  local all, missing = { bound(folder) }, {}
+  for _, other in ipairs({ { "moonport", contestants.port }, { "queue under luv", contestants.queue } }) do
     local name, make = unpack(other)
     local contestant, reason = make(folder)
-    contestants[#contestants + 1] = contestant
+    all[#all + 1] = contestant
     missing[name] = reason
   end
-  local cases = throughput(contestants, progress)
+  local cases = throughput(all, progress)
   local result = { title = "Ports: C threads into a Lua handler", tables = { throughput_table(cases) } }
   local goals = {}
   result.goals = goals
@@ -333,7 +231,7 @@ function ports.run(folder)
     limit = 1.0,
     missing = missing.moonport or missing["queue under luv"],
   })
-  local api = api_address()
+  local api = contestants.api_address()
   if not api then
     goal({ what = "round trip, times bare eventfds", at = "most", limit = 1.2, missing = missing.moonport })
     goal({ what = "one send while the owner is awake", at = "most", limit = 0.2, unit = " µs", missing = missing.moonport })
@@ -378,7 +276,8 @@ function ports.run(folder)
     })
   end
   result.notes = {
-    ("Medians of %d rounds in which the contestants take turns; a ratio is the median of the rounds' ratios."):format(ROUNDS),
+    ("Medians of %d rounds in which the contestants take turns;"):format(rounds.COUNT)
+      .. " a ratio is the median of the rounds' ratios.",
     "Every string is new. All contestants call the same handler, in the same LuaJIT. The bound has neither threads nor a queue.",
     "Senders run flat out; 65,536 messages may wait, then a sender sleeps for 0.1 ms and tries again, with both queues.",
     "queue under luv: a list under a mutex, taken as a whole in the callback of a uv_async_t. What it has taken waits no more,",

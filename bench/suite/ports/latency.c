@@ -2,7 +2,6 @@
  * The time of one round trip to an owner that sleeps, beside the same through bare eventfds; and the price of one send to
  * an owner that is awake. */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -13,9 +12,7 @@
 #include "lua51.h"
 #include "moonport.h"
 #include "senders.h"
-
-/* Long enough for the other side to fall asleep. */
-static const struct timespec PAUSE = {0, 200000};
+#include "timing.h"
 
 static struct {
   const moonport_api *api;
@@ -25,19 +22,6 @@ static struct {
   uint32_t *nanoseconds;
   pthread_t thread;
 } test;
-
-static inline uint64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static void place(int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  if (pthread_setaffinity_np(pthread_self(), sizeof set, &set) != 0) test.failed = 1;
-}
 
 static void raise_event(int event) {
   uint64_t one = 1;
@@ -49,17 +33,12 @@ static void await_event(int event) {
   if (read(event, &count, sizeof count) != sizeof count) test.failed = 1;
 }
 
-static int compare(const void *left, const void *right) {
-  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-  return (a > b) - (a < b);
-}
-
 /* Pushes a tenth, the median and nine tenths of what was measured, in nanoseconds. */
 static int push_spread(lua_State *L) {
-  qsort(test.nanoseconds, test.count, sizeof *test.nanoseconds, compare);
-  lua_pushnumber(L, test.nanoseconds[test.count / 10]);
-  lua_pushnumber(L, test.nanoseconds[test.count / 2]);
-  lua_pushnumber(L, test.nanoseconds[test.count * 9 / 10]);
+  spread all = spread_of(test.nanoseconds, test.count);
+  lua_pushnumber(L, all.low);
+  lua_pushnumber(L, all.median);
+  lua_pushnumber(L, all.high);
   return 3;
 }
 
@@ -76,9 +55,9 @@ static void prepare(lua_State *L, size_t count) {
 /* Both sides of a round trip: pause until the other sleeps, ask, and sleep until the answer is there. */
 static void *ask(void *argument) {
   int through_port = argument != NULL;
-  place(test.core);
+  if (place(test.core) != 0) test.failed = 1;
   for (size_t i = 0; i < test.count; i++) {
-    nanosleep(&PAUSE, NULL);
+    let_fall_asleep();
     uint64_t begun = now();
     if (through_port) {
       if (test.api->send(test.port, "12345678", 8, MOONPORT_RAW, 0) != MOONPORT_OK) test.failed = 1;
@@ -98,18 +77,10 @@ static void open_events(lua_State *L) {
   if (test.ping < 0 || test.pong < 0) luaL_error(L, "latency: no eventfd");
 }
 
-/* place(core): the calling thread stays on this core; place(): on any. */
+/* place(core): the calling thread stays on this core; place(-1): on any. */
 static int place_here(lua_State *L) {
-  cpu_set_t all;
-  lua_Integer core = luaL_checkinteger(L, 1);
-  if (core >= 0) {
-    place((int)core);
-    return 0;
-  }
-  CPU_ZERO(&all);
-  for (int i = 0; i < CPU_SETSIZE; i++) CPU_SET(i, &all);
-  sched_setaffinity(0, sizeof all, &all);
-  return 0;
+  int status = place((int)luaL_checkinteger(L, 1));
+  return status != 0 ? luaL_error(L, "latency: no such core") : 0;
 }
 
 /* bare(count, core): round trips between a thread on that core and this one, through two eventfds. */
@@ -127,8 +98,8 @@ static int bare(lua_State *L) {
 }
 
 static void aim(lua_State *L) {
-  test.api = (const moonport_api *)(uintptr_t)strtoull(luaL_checklstring(L, 1, NULL), NULL, 10);
-  test.port.id = strtoull(luaL_checklstring(L, 2, NULL), NULL, 10);
+  test.api = (const moonport_api *)(uintptr_t)address(L, 1);
+  test.port.id = address(L, 2);
 }
 
 /* ask(api, handle, count, core): a thread on that core sends so many messages, each answered by answer(). */
@@ -205,11 +176,7 @@ static int send_one(uint64_t which) {
 /* Times each send, less the price of reading the clock. A message that finds no room is sent again and not counted. */
 static void *time_sends(void *unused) {
   (void)unused;
-  uint64_t clock = UINT64_MAX;
-  for (int i = 0; i < 1000; i++) {
-    uint64_t begun = now(), took = now() - begun;
-    if (took < clock) clock = took;
-  }
+  uint64_t clock = price_of_clock();
   for (size_t i = 0; i < test.count;) {
     uint64_t begun = now();
     int status = send_one(i);
@@ -219,7 +186,7 @@ static void *time_sends(void *unused) {
       continue;
     }
     if (status != MOONPORT_OK) test.failed = 1;
-    test.nanoseconds[i++] = (uint32_t)(took > clock ? took - clock : 0);
+    test.nanoseconds[i++] = less(took, clock);
   }
   return NULL;
 }

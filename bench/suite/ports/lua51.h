@@ -3,6 +3,8 @@
 #ifndef LUA51_H
 #define LUA51_H
 #include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 typedef struct lua_State lua_State;
 typedef int (*lua_CFunction)(lua_State *);
@@ -34,4 +36,10 @@ extern int luaL_error(lua_State *, const char *, ...);
 extern int luaL_ref(lua_State *, int);
 extern void luaL_register(lua_State *, const char *, const luaL_Reg *);
 extern void luaL_unref(lua_State *, int, int);
+
+/* A pointer or a handle, given as text in decimal, which Lua's numbers cannot hold; 0 if there is none. */
+static inline uint64_t address(lua_State *L, int at) {
+  const char *text = lua_tolstring(L, at, NULL);
+  return text == NULL ? 0 : strtoull(text, NULL, 10);
+}
 #endif

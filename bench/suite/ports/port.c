@@ -19,15 +19,16 @@ static int put(void *unused, const char *text, size_t size) {
   return status;
 }
 
-/* start(api, handle, size, count, threads), both as text in decimal; then moonport.run() */
+/* start(api, handle, size, count, threads[, window]), all pointers as text; then moonport.run() */
 static int start(lua_State *L) {
-  target.api = (const moonport_api *)(uintptr_t)strtoull(luaL_checklstring(L, 1, NULL), NULL, 10);
-  target.port.id = strtoull(luaL_checklstring(L, 2, NULL), NULL, 10);
+  target.api = (const moonport_api *)(uintptr_t)address(L, 1);
+  target.port.id = address(L, 2);
   size_t size = (size_t)luaL_checkinteger(L, 3);
   uint64_t count = (uint64_t)luaL_checkinteger(L, 4);
   int threads = (int)luaL_checkinteger(L, 5);
-  if (senders_start(&target.senders, put, NULL, size, count, threads) != 0) return luaL_error(L, "port: no thread");
-  return 0;
+  window *window = (void *)(uintptr_t)address(L, 6);
+  int status = senders_start(&target.senders, put, NULL, window, size, count, threads);
+  return status != 0 ? luaL_error(L, "port: no thread") : 0;
 }
 
 /* finish(), after moonport.run() */

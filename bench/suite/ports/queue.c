@@ -75,7 +75,7 @@ static void deliver(uv_async_t *async) {
   lua_pop(L, 1);
 }
 
-/* start(handler, size, count, threads); then uv.run() */
+/* start(handler, size, count, threads[, window as text]); then uv.run() */
 static int start(lua_State *L) {
   size_t size = (size_t)luaL_checkinteger(L, 2);
   uint64_t count = (uint64_t)luaL_checkinteger(L, 3);
@@ -85,8 +85,9 @@ static int start(lua_State *L) {
   queue.L = L;
   queue.last = &queue.first;
   if (uv_async_init(luv_loop(L), &queue.async, deliver) != 0) return luaL_error(L, "queue: no uv_async_t");
-  if (senders_start(&queue.senders, put, NULL, size, count, threads) != 0) return luaL_error(L, "queue: no thread");
-  return 0;
+  window *window = (void *)(uintptr_t)address(L, 5);
+  int status = senders_start(&queue.senders, put, NULL, window, size, count, threads);
+  return status != 0 ? luaL_error(L, "queue: no thread") : 0;
 }
 
 /* finish(), after uv.run(); one more uv.run() lets the handle close. */

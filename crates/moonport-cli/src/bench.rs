@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use include_dir::{Dir, include_dir};
 
 /// Each is a Lua module of the suite.
-pub(crate) const NAMES: [&str; 1] = ["ports"];
+pub(crate) const NAMES: [&str; 2] = ["ports", "callbacks"];
 
 static SUITE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../bench/suite");
 
@@ -25,7 +25,7 @@ pub(crate) fn run(names: &[String], json: Option<&Path>, html: Option<&Path>) ->
         arguments.extend_from_slice(names);
     }
     crate::files::with(&SUITE, |folder| {
-        if let Err(error) = std::fs::write(folder.join("ports/moonport.h"), HEADER) {
+        if let Err(error) = std::fs::write(folder.join("moonport.h"), HEADER) {
             drop(writeln!(io::stderr(), "moonport: cannot lay out its files: {error}"));
             return ExitCode::FAILURE;
         }

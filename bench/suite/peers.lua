@@ -1,0 +1,93 @@
+-- SPDX-License-Identifier: MIT OR Apache-2.0
+-- The contestants in JavaScript: child processes, each of which makes one measurement and prints it as JSON. Node is found
+-- by PATH; what bench/peers/setup installed is found by MOONPORT_PEERS, or in target/peers.
+
+local machine = require("machine")
+local moonport = require("moonport")
+
+local peers = {}
+local PATIENCE = "60"
+
+local function folder()
+  return os.getenv("MOONPORT_PEERS") or "target/peers"
+end
+
+local function exists(path)
+  local file = io.open(path)
+  return file and file:close()
+end
+
+local function node()
+  local found, path = machine.output("command -v node")
+  if found then
+    return (path:gsub("%s+$", ""))
+  end
+end
+
+-- The command that runs JavaScript for a contestant; nil and the reason.
+local function runtime(name)
+  if name == "bun" then
+    local path = folder() .. "/node_modules/.bin/bun"
+    if exists(path) then
+      return path
+    end
+    return nil, "bun is not in " .. folder() .. ": bench/peers/setup"
+  end
+  if name == "koffi" and not exists(folder() .. "/node_modules/koffi/package.json") then
+    return nil, "koffi is not in " .. folder() .. ": bench/peers/setup"
+  end
+  local path = node()
+  if path then
+    return path
+  end
+  return nil, "node is not installed"
+end
+
+-- Runs peer.js: what it printed; nil and the reason.
+local function ask(command, mode, ...)
+  local words = { "timeout", PATIENCE }
+  for _, word in ipairs(command) do
+    words[#words + 1] = machine.quote(word)
+  end
+  words[#words + 1] = mode .. (" %d"):rep(select("#", ...)):format(...)
+  local fine, text = machine.output(table.concat(words, " "))
+  local line = text:match("({[^\n]*})%s*$")
+  local result = fine and line and moonport.json.decode(line)
+  if result then
+    return result
+  end
+  return nil, text:match("[^\n]+") or "it ended without a word"
+end
+
+-- The flags by which an addon is compiled for the node that is found; nil and the reason.
+function peers.node_flags()
+  local path = node()
+  if not path then
+    return nil, "node is not installed"
+  end
+  local _, real = machine.output("readlink -f " .. machine.quote(path))
+  local own = real:gsub("/bin/[^/]*%s*$", "/include/node")
+  for _, headers in ipairs({ own, folder() .. "/node_modules/node-api-headers/include" }) do
+    if exists(headers .. "/node_api.h") then
+      return "-I " .. machine.quote(headers)
+    end
+  end
+  return nil, "node's headers are not installed: bench/peers/setup"
+end
+
+-- A contestant by the name of its script in the folder, with the library that it loads. ask(mode, number, ...) is one
+-- measurement, as at the top of peer.js; nil and the reason where that fails.
+function peers.contestant(scripts, name, library)
+  local path, reason = runtime(name)
+  if not path then
+    return nil, reason
+  end
+  local command = { path, scripts .. "/peer.js", name, library, folder() }
+  return {
+    ask = function(...)
+      return ask(command, ...)
+    end,
+  }
+end
+
+return peers
