@@ -26,7 +26,7 @@ use crate::protect;
 use crate::question::Question;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
-use crate::task::{self, Fetches, Origin, Task, Wait};
+use crate::task::{self, Fetches, Origin, Starters, Task, Wait};
 use crate::timer::Timers;
 #[cfg(feature = "luajit")]
 use crate::trace::TraceWord;
@@ -81,8 +81,8 @@ pub(crate) struct Owner {
     /// The message that the next task fetches, and who waits for its answer.
     pub(crate) incoming: Cell<Option<Incoming>>,
     pub(crate) asking: Cell<Option<Question>>,
-    /// What a task for a message runs, and one for a native call.
-    pub(crate) starters: (Anchor, Anchor),
+    /// What tasks for messages and native calls run.
+    pub(crate) starters: Starters,
     /// Lua functions around the FFI library, once they were needed.
     pub(crate) ffi_helpers: Cell<Option<crate::ffi::Helpers>>,
     /// How many stubs each place of the program has used.
@@ -152,8 +152,7 @@ impl Owner {
         let thread = stack.anchor();
         let mailbox = Mailbox::new().inspect_err(|_| {
             stack.release(runner);
-            stack.release(starters.0);
-            stack.release(starters.1);
+            starters.release(stack);
             stack.release(thread);
             stack.set_top(userdata - 1);
         })?;
@@ -216,7 +215,7 @@ impl Owner {
         self.mailbox.replace(Some(mailbox));
     }
 
-    fn new(mailbox: Mailbox, starters: (Anchor, Anchor), runner: Anchor, base: Stack) -> Self {
+    fn new(mailbox: Mailbox, starters: Starters, runner: Anchor, base: Stack) -> Self {
         Self {
             thread: std::thread::current().id(),
             mailbox: RefCell::new(Some(mailbox)),

@@ -49,7 +49,11 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// What kind of task handles its messages?
     pub(crate) fn fetches(&self) -> Fetches {
-        if self.callback.get().is_some() { Fetches::Calls } else { Fetches::Messages }
+        let Some(callback) = self.callback.get() else { return Fetches::Messages };
+        match callback.marshal.plan().parameters.len() {
+            count @ 0..=task::MOST if !callback.waits => Fetches::Void(count),
+            _ => Fetches::Calls,
+        }
     }
 
     /// What its handler gets; `asks`: somebody waits for the answer.

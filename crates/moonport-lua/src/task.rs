@@ -93,8 +93,8 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
         // SAFETY: the new thread belongs to the same state, and its anchor keeps it alive.
         let thread = unsafe { Stack::new(stack.new_thread()) };
         let anchor = stack.anchor();
-        thread.push_anchored(owner.starters.0);
-        thread.push_anchored(owner.starters.1);
+        thread.push_anchored(owner.starters.messages);
+        thread.push_anchored(owner.starters.calls);
         (thread, anchor)
     })
 }
@@ -115,11 +115,32 @@ pub(crate) enum Fetches {
     Messages,
     /// The next native call of a callback.
     Calls,
+    /// The next native call with so many parameters that nobody waits for.
+    Void(usize),
+}
+
+/// So many parameters a call may have for which [`Fetches::Void`] has a loop.
+pub(crate) const MOST: usize = 4;
+
+/// Functions that start handlers.
+#[derive(Clone, Copy)]
+pub(crate) struct Starters {
+    messages: Anchor,
+    calls: Anchor,
+    /// By the number of parameters.
+    void: [Anchor; MOST + 1],
+}
+
+impl Starters {
+    pub(crate) fn release(self, stack: Stack) {
+        [self.messages, self.calls].into_iter().chain(self.void).for_each(|anchor| stack.release(anchor));
+    }
 }
 
 /// Calls what [`dispatch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
 /// an error there would have nobody to catch it. One task handles message after message, until a handler waits or fails.
-/// What the handler of a native call returns goes to the next fetch.
+/// What the handler of a native call returns goes to the next fetch, unless nobody waits for it: then LuaJIT can compile the
+/// loop.
 const STARTER_CODE: &[u8] = b"local fetch = ...
 local function call(handler, ...)
   if handler then
@@ -134,10 +155,40 @@ return function()
   end
 end, function()
   return call(fetch())
+end, function()
+  local handler = fetch()
+  while handler do
+    handler()
+    handler = fetch()
+  end
+end, function()
+  local handler, a = fetch()
+  while handler do
+    handler(a)
+    handler, a = fetch()
+  end
+end, function()
+  local handler, a, b = fetch()
+  while handler do
+    handler(a, b)
+    handler, a, b = fetch()
+  end
+end, function()
+  local handler, a, b, c = fetch()
+  while handler do
+    handler(a, b, c)
+    handler, a, b, c = fetch()
+  end
+end, function()
+  local handler, a, b, c, d = fetch()
+  while handler do
+    handler(a, b, c, d)
+    handler, a, b, c, d = fetch()
+  end
 end";
 
 /// Makes those functions, for the owner at `owner`.
-pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> (Anchor, Anchor) {
+pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> Starters {
     // SAFETY: the code lives through the call.
     let loaded = unsafe {
         lua::luaL_loadbuffer(stack.state(), STARTER_CODE.as_ptr().cast(), STARTER_CODE.len(), c"=(moonport)".as_ptr())
@@ -150,9 +201,15 @@ pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> (Anchor, Ancho
     // Its second upvalue: the table that its handlers are anchored in.
     stack.anchors();
     stack.push_closure(c_function!(dispatch::fetch), 2);
-    stack.call(1, 2);
+    stack.call(1, 2 + lua_count(MOST + 1));
+    let mut void = [(); MOST + 1].map(|()| stack.anchor());
+    void.reverse();
     let calls = stack.anchor();
-    (stack.anchor(), calls)
+    Starters { messages: stack.anchor(), calls, void }
+}
+
+fn lua_count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 /// Runs the function below `arguments` values on `thread` until it ends or waits.
@@ -163,7 +220,11 @@ pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), argume
 
 /// Runs a starter on `thread`, which fetches `owner.incoming` and then what else the turn may deliver.
 pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor), origin: Origin, fetches: Fetches) {
-    thread.0.copy(if fetches == Fetches::Messages { STARTER } else { CALL_STARTER });
+    match fetches {
+        Fetches::Messages => thread.0.copy(STARTER),
+        Fetches::Void(count) => thread.0.push_anchored(owner.starters.void[count.min(MOST)]),
+        Fetches::Calls | Fetches::Nothing => thread.0.copy(CALL_STARTER),
+    }
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
     run(owner, stack, task, 0, fetches);
 }

@@ -2,7 +2,6 @@
 //! AArch64, procedure call standard AAPCS64.
 
 use std::arch::global_asm;
-use std::ffi::c_void;
 
 pub(crate) const COUNT: usize = 8192;
 
@@ -116,16 +115,3 @@ moonport_invoke:
     count = const COUNT,
     enter = sym crate::stub::enter,
 );
-
-unsafe extern "C" {
-    static moonport_stubs: u8;
-
-    /// Calls `function` with `registers` and so many words on the stack; its results come back in `registers`.
-    #[link_name = "moonport_invoke"]
-    pub(crate) fn invoke(function: *const c_void, registers: *mut Registers, stack: *const u64, words: usize);
-}
-
-/// The address of stub 0.
-pub(crate) fn first() -> *const c_void {
-    (&raw const moonport_stubs).cast()
-}

@@ -2,22 +2,31 @@
 //! What differs from processor to processor: the code of the stubs, and that of calls the other way round.
 
 #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-mod aarch64;
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-pub(crate) use aarch64::{COUNT, Registers, first, invoke};
-
+#[path = "aarch64.rs"]
+mod processor;
 #[cfg(all(target_arch = "x86_64", unix, not(target_vendor = "apple")))]
-mod x86_64;
-#[cfg(all(target_arch = "x86_64", unix, not(target_vendor = "apple")))]
-pub(crate) use x86_64::{COUNT, Registers, first, invoke};
-
+#[path = "x86_64.rs"]
+mod processor;
 #[cfg(not(any(
     all(target_arch = "aarch64", target_os = "linux"),
     all(target_arch = "x86_64", unix, not(target_vendor = "apple"))
 )))]
-mod none;
-#[cfg(not(any(
-    all(target_arch = "aarch64", target_os = "linux"),
-    all(target_arch = "x86_64", unix, not(target_vendor = "apple"))
-)))]
-pub(crate) use none::{COUNT, Registers, first, invoke};
+#[path = "none.rs"]
+mod processor;
+
+use std::ffi::c_void;
+
+pub(crate) use processor::{COUNT, Registers};
+
+unsafe extern "C" {
+    static moonport_stubs: u8;
+
+    /// Calls `function` with `registers` and so many words on the stack; its results come back in `registers`.
+    #[link_name = "moonport_invoke"]
+    pub(crate) fn invoke(function: *const c_void, registers: *mut Registers, stack: *const u64, words: usize);
+}
+
+/// The address of stub 0.
+pub(crate) fn first() -> *const c_void {
+    (&raw const moonport_stubs).cast()
+}

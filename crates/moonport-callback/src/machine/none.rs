@@ -6,13 +6,14 @@ use std::ffi::c_void;
 pub(crate) const COUNT: usize = 0;
 
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Registers {
     pub(crate) integers: [u64; 1],
     pub(crate) floats: [u64; 1],
 }
 
-pub(crate) fn first() -> *const c_void {
-    std::ptr::null()
-}
+#[unsafe(no_mangle)]
+static moonport_stubs: u8 = 0;
 
-pub(crate) unsafe fn invoke(_: *const c_void, _: *mut Registers, _: *const u64, _: usize) {}
+#[unsafe(no_mangle)]
+unsafe extern "C" fn moonport_invoke(_: *const c_void, _: *mut Registers, _: *const u64, _: usize) {}
