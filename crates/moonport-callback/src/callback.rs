@@ -249,9 +249,7 @@ impl Callback {
         }
         None
     }
-}
 
-impl Callback {
     /// Sends and waits for the results. Who waits for long says so.
     fn call(&self, payload: Payload) -> Answered {
         let begun = Instant::now();
