@@ -107,6 +107,29 @@ test("a handler that waits before it answers goes on meanwhile, and so does one 
   port:close()
 end)
 
+test("a handler that owes an answer is reached behind more than one turn's messages", function()
+  local noise = moonport.port({ ref = false }):on(function() end)
+  local late = moonport.port({ ref = false })
+  local callback = moonport.callback("void *(*)(void *)", handler(function()
+    local _, value = late:receive(10)
+    return ffi.cast("void *", value == "late" and 1 or 0)
+  end), { default = moonport.null, timeout = 20 })
+  local thread, result = ffi.new("unsigned long[1]"), ffi.new("void *[1]")
+  equal(ffi.C.pthread_create(thread, nil, callback.pointer, nil), 0)
+  while callback:stats().delivered < 1 do
+    moonport.step(1)
+  end
+  for i = 1, 2000 do
+    noise:send(i)
+  end
+  late:send("late")
+  equal(moonport.blocking(ffi.C.pthread_join, thread[0], result), 0)
+  equal(tonumber(ffi.cast("intptr_t", result[0])), 1)
+  callback:close()
+  noise:close()
+  late:close()
+end)
+
 test("callers that wait for room get it", function()
   local got = 0
   local void = moonport.callback("void (*)(const void *a @opaque, const void *b @opaque)", handler(function()

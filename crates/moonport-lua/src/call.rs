@@ -147,7 +147,7 @@ pub(crate) fn wait<T>(
         if let Some(answer) = poll(answer, &waker) {
             break Ok(answer);
         }
-        dispatch::serve(owner, stack);
+        let is_left = dispatch::serve(owner, stack);
         lanes::pump_all(owner, stack);
         if owner.is_interrupted() {
             failure = failure.or_else(|| Some("interrupted".into()));
@@ -158,7 +158,7 @@ pub(crate) fn wait<T>(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             break Err(TimedOut);
         }
-        let left = owner.wait_until(deadline).map(until);
+        let left = if is_left { Some(Duration::ZERO) } else { owner.wait_until(deadline).map(until) };
         if owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err()) {
             failure = dispatch::let_hooks_run(stack).err().or(failure);
         }

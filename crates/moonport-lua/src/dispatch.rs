@@ -178,22 +178,29 @@ fn deliver_next(owner: &Owner, stack: Stack) -> bool {
 }
 
 /// While this owner waits for something itself: lets those who wait for it have their answers. What was sent before them
-/// is delivered before them; where a handler waits that owes an answer, everything goes on.
-pub(crate) fn serve(owner: &Owner, stack: Stack) {
+/// is delivered before them; where a handler waits that owes an answer, everything goes on. `true` if a turn was not enough:
+/// then the owner looks after its own affair and comes back at once.
+pub(crate) fn serve(owner: &Owner, stack: Stack) -> bool {
     // A stop() is for a run() around this.
     let stopping = owner.stopping.replace(false);
-    if owner.owes_answer() {
-        work(owner, stack);
-    }
+    let went_on = owner.owes_answer() && work(owner, stack) > 0;
+    let mut is_left = went_on && owner.owes_answer() && owner.mailbox(|mailbox| mailbox.is_drained()) == Some(false);
     let outer = owner.round.replace(Round::over());
+    let mut left = Budget::default().messages;
     while may_enter(owner, stack) && owner.mailbox(|mailbox| mailbox.has_caller()) == Some(true) {
+        if left == 0 {
+            is_left = true;
+            break;
+        }
         if !deliver_next(owner, stack) {
             break;
         }
+        left -= 1;
     }
     owner.round.replace(outer);
     events::handle_all(owner, stack);
     owner.stopping.set(stopping || owner.stopping.get());
+    is_left
 }
 
 /// Timers that were due when the turn began.

@@ -262,12 +262,12 @@ fn receive_blocking(owner: &Owner, stack: Stack, endpoint: &Rc<Endpoint>, deadli
     let key = endpoint.key;
     owner.disarm();
     loop {
-        dispatch::serve(owner, stack);
+        let is_left = dispatch::serve(owner, stack);
         if owner.endpoint(key).is_none() {
             return Ok(Outcome::Values(task::push_failure(stack, CLOSED, "closed")));
         }
         lanes::pump_all(owner, stack);
-        let left = owner.wait_until(deadline).map(until);
+        let left = if is_left { Some(Duration::ZERO) } else { owner.wait_until(deadline).map(until) };
         match owner.mailbox(|mailbox| mailbox.take_within(key, left)) {
             Some(Ok(Some(message))) => {
                 return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));
