@@ -297,7 +297,9 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> u64 {
-        little(self.take(8))
+        let Some((number, rest)) = self.bytes.split_first_chunk() else { return little(self.take(8)) };
+        self.bytes = rest;
+        u64::from_le_bytes(*number)
     }
 
     fn text(&mut self) -> Option<&'a [u8]> {

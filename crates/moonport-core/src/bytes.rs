@@ -41,6 +41,10 @@ impl Bytes {
         Self(Kind::Foreign(Box::new(bytes)))
     }
 
+    pub(crate) fn is_copied(&self) -> bool {
+        !matches!(self.0, Kind::Foreign(_))
+    }
+
     pub(crate) fn is_in_place(&self) -> bool {
         matches!(self.0, Kind::InPlace { .. })
     }

@@ -183,14 +183,17 @@ impl Mailbox {
         self.open_entry(front?)
     }
 
-    /// The next message, if it is at hand, nobody waits for an answer to it, and its port is this one, which the owner has not
-    /// released. Others are left to [`Mailbox::next`].
-    pub fn next_of(&mut self, port: PortKey) -> Option<Box<Message>> {
+    /// The next message, if it is at hand, nobody waits for an answer to it, its port is this one, which the owner has not
+    /// released, and it is `wanted`. Others are left to [`Mailbox::next`].
+    pub fn next_of(&mut self, port: PortKey, wanted: impl FnOnce(&Message) -> bool) -> Option<Box<Message>> {
         if let Some(Entry::Message(ahead)) = self.batch.get(AHEAD) {
             prefetch::read(&**ahead);
         }
         let Entry::Message(message) = self.batch.front()? else { return None };
-        if message.port != port || message.reply.is_some() || !port.slot.is_listening() || self.is_forked() {
+        if message.port != port || message.reply.is_some() || !wanted(message) || !port.slot.is_listening() {
+            return None;
+        }
+        if self.is_forked() {
             return None;
         }
         let Some(Entry::Message(message)) = self.batch.pop_front() else { return None };
@@ -198,6 +201,14 @@ impl Mailbox {
             self.queue.room_made(port);
         }
         Some(message)
+    }
+
+    /// Would [`Mailbox::next`] give nothing? Looks into the queue if the owner has taken all that was in it.
+    pub fn is_empty(&mut self) -> bool {
+        if !self.is_forked() {
+            self.sort_front();
+        }
+        self.batch.is_empty()
     }
 
     /// Was nothing left when the owner last looked into the queue?

@@ -70,6 +70,16 @@ impl Payload {
 }
 
 impl Payload {
+    /// Does it hold bytes that were copied, or none? Then to drop it runs nobody's code.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        match self {
+            Self::Bytes { bytes, .. } => bytes.is_copied(),
+            Self::Signal(_) => true,
+            Self::Object { .. } => false,
+        }
+    }
+
     fn is_in_place(&self) -> bool {
         matches!(self, Self::Signal(_)) || matches!(self, Self::Bytes { bytes, .. } if bytes.is_in_place())
     }

@@ -223,7 +223,12 @@ impl Queue {
             self.signalled.swap(false, Ordering::AcqRel);
             inner.collect_signals();
         }
-        events.append(&mut inner.events);
+        if !inner.events.is_empty() {
+            events.append(&mut inner.events);
+        }
+        if inner.entries.is_empty() {
+            return;
+        }
         inner.stale = 0;
         if batch.is_empty() {
             std::mem::swap(&mut inner.entries, batch);

@@ -14,7 +14,7 @@ use moonport_core::{Encoding, Message, Payload, PortKey};
 use crate::callback;
 use crate::crossing;
 use crate::events;
-use crate::function::{Outcome, Result};
+use crate::function::{Outcome, Result, c_function};
 use crate::guard;
 use crate::lanes;
 use crate::owner::{Owner, Receiver};
@@ -109,7 +109,8 @@ pub(crate) fn rest(owner: &Owner) {
     owner.rearm();
 }
 
-/// A turn that leaves the wake-up standing: while the owner's own loop works, senders need no system call.
+/// A turn that leaves the wake-up standing: while the owner's own loop works, senders need no system call. Called below a C
+/// function of Lua's, or where [`may_enter_from_c`] was asked.
 pub(crate) fn work(owner: &Owner, stack: Stack) -> u32 {
     work_within(owner, stack, Budget::default())
 }
@@ -136,7 +137,7 @@ fn may_enter(owner: &Owner, stack: Stack) -> bool {
 }
 
 fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
-    if !may_enter(owner, stack) {
+    if owner.depth.get() >= DEEPEST {
         return 0;
     }
     let begun = Instant::now();
@@ -161,7 +162,7 @@ fn goes_on(owner: &Owner) -> bool {
     !owner.stopping.get() && owner.round.borrow_mut().goes_on()
 }
 
-fn count(owner: &Owner) {
+pub(crate) fn count(owner: &Owner) {
     owner.round.borrow_mut().delivered += 1;
 }
 
@@ -183,7 +184,7 @@ fn deliver_next(owner: &Owner, stack: Stack) -> bool {
 pub(crate) fn serve(owner: &Owner, stack: Stack) -> bool {
     // A stop() is for a run() around this.
     let stopping = owner.stopping.replace(false);
-    let went_on = owner.owes_answer() && work(owner, stack) > 0;
+    let went_on = owner.owes_answer() && may_enter(owner, stack) && work(owner, stack) > 0;
     let mut is_left = went_on && owner.owes_answer() && owner.mailbox(|mailbox| mailbox.is_drained()) == Some(false);
     let outer = owner.round.replace(Round::over());
     let mut left = Budget::default().messages;
@@ -276,8 +277,16 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Me
 /// A message on its way from here to its task, which fetches it.
 pub(crate) struct Incoming {
     pub(crate) handler: Option<Anchor>,
+    /// Which one of the port's handlers that is.
+    pub(crate) number: u32,
     pub(crate) shown: Shown,
     pub(crate) message: Box<Message>,
+}
+
+impl Incoming {
+    pub(crate) fn new(endpoint: &Endpoint, shown: Shown, message: Box<Message>) -> Self {
+        Self { handler: endpoint.handler.get(), number: endpoint.handlers.get(), shown, message }
+    }
 }
 
 /// What the handler gets.
@@ -299,14 +308,24 @@ pub(crate) fn expect(owner: &Owner, endpoint: Rc<Endpoint>, mut message: Box<Mes
     if matches!(shown, Shown::Message { asks: true }) {
         owner.asking.set(question.clone());
     }
-    owner.incoming.set(Some(Incoming { handler: endpoint.handler.get(), shown, message }));
+    owner.incoming.set(Some(Incoming::new(&endpoint, shown, message)));
     Origin::Port(endpoint, question)
 }
 
 /// The next message that the running task can handle is expected, if the turn goes on and there is one.
 fn expect_next(owner: &Owner, stack: Stack) {
     let fetches = owner.fetches.get();
-    while fetches != Fetches::Nothing && goes_on(owner) {
+    if fetches == Fetches::Nothing {
+        return;
+    }
+    loop {
+        // The clock need not be read where nothing waits.
+        if owner.mailbox(|mailbox| mailbox.is_empty()) == Some(true) {
+            return owner.round.borrow_mut().end();
+        }
+        if !goes_on(owner) {
+            return;
+        }
         let mut found = None;
         let next = owner.mailbox(|mailbox| {
             mailbox.next_if(|key| {
@@ -314,12 +333,7 @@ fn expect_next(owner: &Owner, stack: Stack) {
                 found.is_some()
             })
         });
-        let (Some(endpoint), Some(message)) = (found, next.flatten()) else {
-            if owner.mailbox(|mailbox| mailbox.is_drained()) == Some(true) {
-                owner.round.borrow_mut().end();
-            }
-            return;
-        };
+        let (Some(endpoint), Some(message)) = (found, next.flatten()) else { return };
         count(owner);
         if callback::is_good(owner, stack, &endpoint, &message) {
             let origin = expect(owner, endpoint, message);
@@ -334,20 +348,37 @@ fn expect_next(owner: &Owner, stack: Stack) {
 /// the one or the other: then nothing else changes.
 fn again(owner: &Owner, stack: Stack, origin: &Origin) -> Option<Incoming> {
     let Origin::Port(endpoint, None) = origin else { return None };
-    if endpoint.serial || !endpoint.is_plain() || owner.fetches.get() != endpoint.fetches() || !goes_on(owner) {
+    if owner.mailbox(|mailbox| mailbox.is_drained()) != Some(false) || !may_repeat(owner, endpoint) {
         return None;
     }
-    let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key)).flatten()?;
+    let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key, |_| true)).flatten()?;
     count(owner);
     if !callback::is_good(owner, stack, endpoint, &message) {
         return None;
     }
-    Some(Incoming { handler: endpoint.handler.get(), shown: endpoint.shown(false), message })
+    #[cfg(feature = "luajit")]
+    endpoint.warm();
+    Some(Incoming::new(endpoint, endpoint.shown(false), message))
+}
+
+/// May the running task handle another message of this port, if it is the next one?
+pub(crate) fn may_repeat(owner: &Owner, endpoint: &Endpoint) -> bool {
+    !endpoint.serial && endpoint.is_plain() && owner.fetches.get() == endpoint.fetches() && goes_on(owner)
+}
+
+/// Pushes [`fetch`] for the owner at `owner`. May raise.
+pub(crate) fn push_fetch(owner: *const Owner, stack: Stack) {
+    stack.push_pointer(owner.cast_mut().cast());
+    // Its second upvalue: the table that its handlers are anchored in.
+    stack.anchors();
+    stack.push_closure(c_function!(fetch), 2);
 }
 
 /// What a task for messages calls again and again: gives the handler and its arguments, or nothing when it is to end. An
 /// error in here, when memory runs out or the message cannot be shown, is one of the task's.
 pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
+    #[cfg(feature = "luajit")]
+    owner.stream.release(owner);
     let incoming = owner.incoming.take().or_else(|| {
         // The handler before has returned, what it returned lies on the stack.
         let origin = owner.origin.take();
@@ -359,9 +390,10 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
         expect_next(owner, stack);
         owner.incoming.take()
     });
-    let Some(Incoming { handler: Some(handler), shown, message }) = incoming else {
+    let Some(Incoming { handler: Some(handler), number, shown, message }) = incoming else {
         return Ok(Outcome::Values(0));
     };
+    owner.handler.set(number);
     let (sequence, tag) = (message.sequence, message.tag);
     // The handler, and what it gets.
     let mut pushed = 2;

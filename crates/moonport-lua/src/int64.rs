@@ -5,7 +5,7 @@ use crate::owner::Owner;
 use crate::stack::Stack;
 
 /// Numbers up to this are exact as doubles.
-const EXACT: u64 = 1 << 53;
+pub(crate) const EXACT: u64 = 1 << 53;
 
 /// An integer that is more than a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ mod stack;
 mod guard;
 mod pin;
 #[cfg(feature = "luajit")]
+mod stream;
+#[cfg(feature = "luajit")]
 mod trace;
 
 mod dispatch;

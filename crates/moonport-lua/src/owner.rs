@@ -26,6 +26,8 @@ use crate::protect;
 use crate::question::Question;
 use crate::scratch::Scratch;
 use crate::stack::{Anchor, Stack};
+#[cfg(feature = "luajit")]
+use crate::stream::Stream;
 use crate::task::{self, Fetches, Origin, Starters, Task, Wait};
 use crate::timer::Timers;
 #[cfg(feature = "luajit")]
@@ -61,6 +63,8 @@ pub(crate) struct Owner {
     pub(crate) origin: Cell<Origin>,
     /// May it go on to the next message when its handler has returned?
     pub(crate) fetches: Cell<Fetches>,
+    /// Which one of its port's handlers it has fetched.
+    pub(crate) handler: Cell<u32>,
     /// What the present turn may still deliver.
     pub(crate) round: RefCell<Round>,
     /// What the running handler is about to wait for.
@@ -107,6 +111,8 @@ pub(crate) struct Owner {
     /// Tells that compiled code runs, where such a word was found.
     #[cfg(feature = "luajit")]
     pub(crate) trace_word: Cell<Option<TraceWord>>,
+    #[cfg(feature = "luajit")]
+    pub(crate) stream: Stream,
     #[cfg(feature = "luajit")]
     pub(crate) int64: Cell<Option<crate::int64::Helpers>>,
 }
@@ -229,6 +235,7 @@ impl Owner {
             running: Cell::new(None),
             origin: Cell::default(),
             fetches: Cell::default(),
+            handler: Cell::default(),
             round: RefCell::new(Round::over()),
             wait: Cell::new(None),
             depth: Cell::new(0),
@@ -256,6 +263,8 @@ impl Owner {
             objects: Cell::new(0),
             #[cfg(feature = "luajit")]
             trace_word: Cell::new(None),
+            #[cfg(feature = "luajit")]
+            stream: Stream::default(),
             #[cfg(feature = "luajit")]
             int64: Cell::new(None),
         }

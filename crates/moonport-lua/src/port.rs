@@ -31,6 +31,11 @@ pub(crate) struct Endpoint {
     pub(crate) serial_number: u64,
     pub(crate) referenced: Cell<bool>,
     pub(crate) handler: Cell<Option<Anchor>>,
+    /// How often that has changed.
+    pub(crate) handlers: Cell<u32>,
+    /// How steadily its messages come, and whether they are handled by compiled code.
+    #[cfg(feature = "luajit")]
+    pub(crate) pace: Cell<u32>,
     /// Does the handler look at its second argument?
     pub(crate) wants_message: Cell<bool>,
     /// A serial port's handler has not ended yet.
@@ -72,6 +77,7 @@ impl Endpoint {
 
     /// Lets go of the handler.
     pub(crate) fn forget(&self, stack: Stack) {
+        self.handlers.set(self.handlers.get().wrapping_add(1));
         if let Some(handler) = self.handler.take() {
             stack.release(handler);
         }
@@ -176,6 +182,9 @@ pub(crate) fn open(
         serial_number: owner.count_object(),
         referenced: Cell::new(made.referenced),
         handler: Cell::new(None),
+        handlers: Cell::default(),
+        #[cfg(feature = "luajit")]
+        pace: Cell::default(),
         wants_message: Cell::new(true),
         busy: Cell::new(false),
         receivers: RefCell::default(),

@@ -11,7 +11,7 @@ use moonport_core::{Doing, PortKey};
 use crate::call;
 use crate::callback;
 use crate::dispatch;
-use crate::function::{Outcome, Result, c_function};
+use crate::function::{Outcome, Result};
 use crate::owner::Owner;
 use crate::port::Endpoint;
 use crate::protect::Raised;
@@ -19,6 +19,8 @@ use crate::question::Question;
 use crate::report;
 use crate::request::Exchange;
 use crate::stack::{Anchor, Stack};
+#[cfg(feature = "luajit")]
+use crate::stream;
 use crate::timer::{self, Due};
 
 /// On whose behalf a task runs, and who hears of its end.
@@ -197,10 +199,7 @@ pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> Starters {
         // SAFETY: the error value is on top, and this frame owns nothing.
         unsafe { lua::lua_error(stack.state()) }
     }
-    stack.push_pointer(owner.cast());
-    // Its second upvalue: the table that its handlers are anchored in.
-    stack.anchors();
-    stack.push_closure(c_function!(dispatch::fetch), 2);
+    dispatch::push_fetch(owner, stack);
     stack.call(1, 2 + lua_count(MOST + 1));
     let mut void = [(); MOST + 1].map(|()| stack.anchor());
     void.reverse();
@@ -220,7 +219,12 @@ pub(crate) fn start(owner: &Owner, stack: Stack, thread: (Stack, Anchor), argume
 
 /// Runs a starter on `thread`, which fetches `owner.incoming` and then what else the turn may deliver.
 pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor), origin: Origin, fetches: Fetches) {
+    #[cfg(feature = "luajit")]
+    let is_pushed = stream::push_loop(owner, stack, thread.0, &origin, fetches);
+    #[cfg(not(feature = "luajit"))]
+    let is_pushed = false;
     match fetches {
+        _ if is_pushed => {}
         Fetches::Messages => thread.0.copy(STARTER),
         Fetches::Void(count) => thread.0.push_anchored(owner.starters.void[count.min(MOST)]),
         Fetches::Calls | Fetches::Nothing => thread.0.copy(CALL_STARTER),
@@ -233,6 +237,7 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fet
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
     let fetches_before = owner.fetches.replace(fetches);
+    let handler_before = owner.handler.get();
     let doing_before = owner.mailbox(|mailbox| mailbox.note(task.origin.doing()));
     let origin_before = owner.origin.replace(std::mem::take(&mut task.origin));
     owner.depth.set(owner.depth.get() + 1);
@@ -243,6 +248,9 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fet
     owner.mailbox(|mailbox| doing_before.map(|before| mailbox.note(before)));
     owner.running.set(outer);
     owner.fetches.set(fetches_before);
+    owner.handler.set(handler_before);
+    #[cfg(feature = "luajit")]
+    owner.stream.release(owner);
     let wait = owner.wait.replace(wait_before);
     // It may have gone on to other messages.
     task.origin = owner.origin.replace(origin_before);

@@ -66,8 +66,19 @@ impl Signal {
     /// Sleeps until the signal is raised; a time that passed unseen counts too.
     pub(super) fn sleep(&self) -> io::Result<()> {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
-        // SAFETY: it has room for one event, which lives through the call.
-        let count = unsafe { libc::epoll_wait(self.edges.as_raw_fd(), &raw mut event, 1, -1) };
+        // Not libc's wrapper, which makes the thread cancellable meanwhile, by two locked writes.
+        // SAFETY: it has room for one event, which lives through the call; no set of signals is passed.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait,
+                self.edges.as_raw_fd(),
+                &raw mut event,
+                1,
+                -1,
+                std::ptr::null::<u8>(),
+                8,
+            )
+        };
         if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
