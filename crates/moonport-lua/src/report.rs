@@ -6,6 +6,8 @@ use std::io::Write;
 
 use mlua_sys as lua;
 
+use moonport_core::PortKey;
+
 use crate::function::{Outcome, Result};
 use crate::owner::{Owner, Receiver};
 use crate::port;
@@ -145,7 +147,7 @@ pub(crate) fn tell(
     }
 }
 
-fn print(name: Option<&str>, message: &str) {
+pub(crate) fn print(name: Option<&str>, message: &str) {
     let line = match name {
         Some(name) => format!("moonport: {name}: {message}\n"),
         None => format!("moonport: {message}\n"),
@@ -165,25 +167,84 @@ pub(crate) fn errno_name(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// Something that is open.
+struct Open {
+    serial_number: u64,
+    kind: &'static str,
+    name: Option<String>,
+    created: String,
+    key: Option<PortKey>,
+    referenced: bool,
+}
+
+/// All that is open, in the order in which it was made, timers last.
+fn all_open(owner: &Owner) -> Vec<Open> {
+    let of = |receiver: &Receiver| match receiver {
+        Receiver::Port(endpoint) => Open {
+            serial_number: endpoint.serial_number,
+            kind: if endpoint.callback.get().is_some() { "callback" } else { "port" },
+            name: endpoint.name.clone(),
+            created: endpoint.created.clone(),
+            key: Some(endpoint.key),
+            referenced: endpoint.referenced.get(),
+        },
+        Receiver::Site(site) => Open {
+            serial_number: site.serial_number,
+            kind: "server",
+            name: None,
+            created: site.created.clone(),
+            key: site.key(),
+            referenced: true,
+        },
+    };
+    let mut open: Vec<_> = owner.receivers.borrow().iter().flatten().map(of).collect();
+    open.sort_by_key(|entry| entry.serial_number);
+    let timer = |created: &str| Open {
+        serial_number: u64::MAX,
+        kind: "timer",
+        name: None,
+        created: created.to_owned(),
+        key: None,
+        referenced: true,
+    };
+    open.extend(owner.timers.borrow().calls().map(|(_, created)| timer(created)));
+    open
+}
+
+/// So much is said of what keeps a loop running.
+const SAID: usize = 8;
+
+/// What keeps `moonport.run()` running, in words for somebody who has interrupted it.
+pub(crate) fn kept_by(owner: &Owner) -> String {
+    let open: Vec<_> = all_open(owner).into_iter().filter(|open| open.referenced).collect();
+    let mut all: Vec<_> = open
+        .iter()
+        .take(SAID)
+        .map(|Open { kind, name, created, .. }| match name {
+            Some(name) => format!("{kind} {name:?} ({created})"),
+            None => format!("{kind} ({created})"),
+        })
+        .collect();
+    if open.len() > SAID {
+        all.push(format!("{} more", open.len() - SAID));
+    }
+    match owner.tasks.borrow().len() {
+        0 => {}
+        1 => all.push("a function that waits".to_owned()),
+        count => all.push(format!("{count} functions that wait")),
+    }
+    if all.is_empty() {
+        return "moonport.run was kept by nothing".to_owned();
+    }
+    format!("moonport.run was kept by: {}", all.join(", "))
+}
+
 /// `moonport.report()`.
 pub(crate) fn report(owner: &Owner, stack: Stack) -> Result {
-    let mut open = Vec::new();
-    for receiver in owner.receivers.borrow().iter().flatten() {
-        open.push(match receiver {
-            Receiver::Port(endpoint) => {
-                let kind = if endpoint.callback.get().is_some() { "callback" } else { "port" };
-                (endpoint.serial_number, kind, endpoint.name.clone(), endpoint.created.clone(), Some(endpoint.key))
-            }
-            Receiver::Site(site) => (site.serial_number, "server", None, site.created.clone(), site.key()),
-        });
-    }
-    for (_, created) in owner.timers.borrow().calls() {
-        open.push((u64::MAX, "timer", None, created.to_owned(), None));
-    }
-    open.sort_by_key(|entry| entry.0);
+    let open = all_open(owner);
     let pushed = owner.protect(stack, 0, &mut |stack| {
         stack.new_table(0, 0);
-        for (at, (_, kind, name, created, key)) in open.iter().enumerate() {
+        for (at, Open { kind, name, created, key, .. }) in open.iter().enumerate() {
             stack.new_table(0, 4);
             stack.push_str(kind);
             stack.set_field(-2, "kind");

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use mlua_sys as lua;
 
 use crate::dispatch;
-use crate::function::{Outcome, Result, fail};
+use crate::function::{Failure, Outcome, Result, fail};
 use crate::owner::{Owner, until};
+use crate::report;
 use crate::stack::Stack;
 use crate::timer;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
     if owner.depth.get() >= dispatch::DEEPEST {
         return Err("moonport.run: loops are nested more than 16 deep".into());
     }
+    let was_interrupted = owner.is_interrupted();
     while !owner.stopping.get() && !owner.is_interrupted() {
         let delivered = dispatch::work(owner, stack);
         // A single message tells of no stream: back to sleep, after one look.
@@ -28,7 +30,11 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
         if owner.stopping.get() || !owner.is_alive() {
             break;
         }
-        dispatch::sleep(owner, stack, None)?;
+        let slept = dispatch::sleep(owner, stack, None);
+        slept.map_err(|Failure(message)| Failure(format!("{message}\n{}", report::kept_by(owner))))?;
+    }
+    if owner.is_interrupted() && !was_interrupted {
+        report::print(None, &format!("interrupted; {}", report::kept_by(owner)));
     }
     dispatch::rest(owner);
     owner.stopped.set(owner.stopping.replace(false));
