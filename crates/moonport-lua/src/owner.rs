@@ -18,7 +18,7 @@ use moonport_core::{Mailbox, Message, Payload, PortKey};
 use crate::call::Calling;
 use crate::capi;
 use crate::dispatch::{Incoming, Round};
-use crate::host::Descriptor;
+use crate::host::descriptor::Descriptor;
 use crate::http::Site;
 use crate::lanes;
 use crate::port::Endpoint;
