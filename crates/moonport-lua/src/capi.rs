@@ -74,7 +74,7 @@ fn step(state: u64, max_messages: u32, budget: f64) -> c_int {
     if !dispatch::may_enter_from_c(owner, owner.base()) {
         return 0;
     }
-    c_int::try_from(dispatch::turn_within(owner, owner.base(), limits)).unwrap_or(c_int::MAX)
+    c_int::try_from(dispatch::turn_for_host(owner, owner.base(), limits)).unwrap_or(c_int::MAX)
 }
 
 fn wait(answer: &mut Answer<Answered>, deadline: Option<Instant>) -> Option<Waited> {

@@ -36,11 +36,13 @@ pub(crate) struct Budget {
     /// Messages, timers and tasks.
     pub(crate) messages: u32,
     pub(crate) time: Duration,
+    /// The attachment whose turn it is: when that is detached, the turn ends. 0: none.
+    pub(crate) attachment: u64,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { messages: 256, time: Duration::from_millis(4) }
+        Self { messages: 256, time: Duration::from_millis(4), attachment: 0 }
     }
 }
 
@@ -52,21 +54,30 @@ pub(crate) struct Round {
     begun: Instant,
     time: Duration,
     read_at: u32,
+    attachment: u64,
 }
 
 impl Round {
     fn begin(begun: Instant, budget: Budget, delivered: u32) -> Self {
-        Self { delivered, limit: budget.messages, begun, time: budget.time, read_at: delivered + 1 }
+        let Budget { messages: limit, time, attachment } = budget;
+        Self { delivered, limit, begun, time, read_at: delivered + 1, attachment }
     }
 
     /// One that delivers nothing.
     pub(crate) fn over() -> Self {
-        Self { delivered: 0, limit: 0, begun: Instant::now(), time: Duration::ZERO, read_at: 0 }
+        Self { delivered: 0, limit: 0, begun: Instant::now(), time: Duration::ZERO, read_at: 0, attachment: 0 }
     }
 
     /// Nothing waits any more: what comes from now on is for the next turn.
     fn end(&mut self) {
         self.limit = self.delivered;
+    }
+
+    /// After an attachment was detached: no message more in a turn of its.
+    pub(crate) fn end_if_detached(&mut self, owner: &Owner) {
+        if owner.is_detached(self.attachment) {
+            self.end();
+        }
     }
 
     /// May one more be delivered?
@@ -102,6 +113,15 @@ pub(crate) fn turn_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
     delivered
 }
 
+/// A turn for another loop than ours.
+pub(crate) fn turn_for_host(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
+    // A stop() is for a run() around this.
+    let stopping = owner.stopping.replace(false);
+    let delivered = turn_within(owner, stack, budget);
+    owner.stopping.set(stopping || owner.stopping.get());
+    delivered
+}
+
 /// Before the owner sleeps or its host does.
 pub(crate) fn rest(owner: &Owner) {
     owner.watch_lanes();
@@ -125,7 +145,8 @@ pub(crate) fn may_enter_from_c(owner: &Owner, stack: Stack) -> bool {
     may_enter
 }
 
-fn may_enter(owner: &Owner, stack: Stack) -> bool {
+/// May Lua be entered now?
+pub(crate) fn may_enter(owner: &Owner, stack: Stack) -> bool {
     if owner.depth.get() >= DEEPEST {
         return false;
     }
@@ -142,7 +163,7 @@ fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
     }
     let begun = Instant::now();
     lanes::pump_all(owner, stack);
-    let mut delivered = run_due(owner, stack, begun, budget.messages);
+    let mut delivered = run_due(owner, stack, begun, budget);
     delivered += run_ready(owner, stack);
     delivered += events::handle_all(owner, stack);
     delivered = deliver_all(owner, stack, Round::begin(begun, budget, delivered));
@@ -152,10 +173,17 @@ fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
 }
 
 /// Delivers until the round is over or nothing waits; gives how many were delivered by then.
-fn deliver_all(owner: &Owner, stack: Stack, round: Round) -> u32 {
+fn deliver_all(owner: &Owner, stack: Stack, mut round: Round) -> u32 {
+    round.end_if_detached(owner);
     let outer = owner.round.replace(round);
     while goes_on(owner) && deliver_next(owner, stack) {}
-    owner.round.replace(outer).delivered
+    go_back_to(owner, outer).delivered
+}
+
+/// The turn around this one goes on, unless it was ended meanwhile; gives the one that is over.
+fn go_back_to(owner: &Owner, mut outer: Round) -> Round {
+    outer.end_if_detached(owner);
+    owner.round.replace(outer)
 }
 
 fn goes_on(owner: &Owner) -> bool {
@@ -198,16 +226,16 @@ pub(crate) fn serve(owner: &Owner, stack: Stack) -> bool {
         }
         left -= 1;
     }
-    owner.round.replace(outer);
+    go_back_to(owner, outer);
     events::handle_all(owner, stack);
     owner.stopping.set(stopping || owner.stopping.get());
     is_left
 }
 
 /// Timers that were due when the turn began.
-fn run_due(owner: &Owner, stack: Stack, now: Instant, limit: u32) -> u32 {
+fn run_due(owner: &Owner, stack: Stack, now: Instant, budget: Budget) -> u32 {
     let mut count = 0;
-    while count < limit && !owner.stopping.get() {
+    while count < budget.messages && !owner.stopping.get() && !owner.is_detached(budget.attachment) {
         if owner.timers.borrow_mut().next_due().is_none_or(|at| at > now) {
             break;
         }

@@ -34,6 +34,7 @@ mod events;
 mod owner;
 mod task;
 
+mod attach;
 mod host;
 mod run;
 mod timer;

@@ -10,7 +10,7 @@ use mlua_sys::lua_State;
 use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::stack::Stack;
-use crate::{callback, codec, http, native, port, report, response, run, sender, task, timer, value};
+use crate::{attach, callback, codec, http, native, port, report, response, run, sender, task, timer, value};
 
 const FUNCTIONS: &[(&str, lua::lua_CFunction)] = &[
     ("port", c_function!(port::port)),
@@ -64,6 +64,10 @@ pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int
         owner.push_function(stack, *function);
         stack.set_field(-2, name);
     }
+    stack.push_pointer(std::ptr::from_ref(owner).cast_mut().cast());
+    stack.copy(-2);
+    stack.push_closure(c_function!(attach::attach), 2);
+    stack.set_field(-2, "attach");
     native::push_call(stack);
     stack.set_field(-2, "call");
     native::push_blocking(owner, stack);
@@ -95,6 +99,7 @@ fn shutdown(owner: &Owner, stack: Stack) -> Result {
         timer::seconds(stack, 1, "moonport.shutdown")?
     };
     http::stop_all(owner, stack, grace)?;
+    owner.detach_all(stack);
     owner.close(stack);
     stack.push_boolean(true);
     Ok(Outcome::Values(1))

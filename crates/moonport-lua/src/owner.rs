@@ -15,6 +15,7 @@ use mlua_sys as lua;
 use mlua_sys::lua_State;
 use moonport_core::{Mailbox, Message, Payload, PortKey};
 
+use crate::attach::{Attached, Refusals};
 use crate::call::Calling;
 use crate::capi;
 use crate::dispatch::{Incoming, Round};
@@ -95,6 +96,9 @@ pub(crate) struct Owner {
     pub(crate) runner: Anchor,
     pub(crate) protected: Cell<*mut c_void>,
     pub(crate) descriptor: RefCell<Option<Descriptor>>,
+    /// Other loops that run this owner's turns.
+    pub(crate) attachments: RefCell<Vec<Rc<Attached>>>,
+    pub(crate) refusals: Cell<Refusals>,
     /// Ports with a lane.
     pub(crate) lanes: RefCell<Vec<Rc<Endpoint>>>,
     /// Questions that wait for their answers.
@@ -217,6 +221,7 @@ impl Owner {
         self.receivers.take();
         self.lanes.take();
         self.returned().take();
+        self.forget_attachments();
         self.descriptor.take();
         self.mailbox.replace(Some(mailbox));
     }
@@ -254,6 +259,8 @@ impl Owner {
             runner,
             protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
+            attachments: RefCell::default(),
+            refusals: Cell::default(),
             lanes: RefCell::default(),
             calls: RefCell::default(),
             returned: RefCell::new(Some(Rc::default())),
@@ -380,6 +387,8 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     // SAFETY: only `Owner::of` gives a userdata this finaliser.
     let owner = unsafe { &*owner };
     capi::remove(owner);
+    // Loops of Lua libraries may be finalised already: their adapters are not told.
+    owner.forget_attachments();
     owner.close(stack);
     // The mailbox first: from then on nobody is told to watch the descriptor.
     drop(owner.mailbox.take());

@@ -119,7 +119,8 @@ pub(crate) fn is_owner(owner: &Owner, stack: Stack) -> Result {
     Ok(Outcome::Values(1))
 }
 
-fn own_thread(owner: &Owner, function: &str) -> Result<()> {
+/// Misuse, unless this is the owner's thread.
+pub(crate) fn own_thread(owner: &Owner, function: &str) -> Result<()> {
     if owner.is_owner() {
         return Ok(());
     }
