@@ -195,8 +195,8 @@ impl Owner {
     /// crashes if memory ends while it begins to compile.
     pub(crate) fn watch_traces(&self, stack: Stack) {
         #[cfg(feature = "luajit")]
-        if let (None, Some(main)) = (self.trace_word.get(), self.main.get()) {
-            self.trace_word.set(crate::trace::find(main, stack));
+        if self.trace_word.get().is_none() {
+            self.trace_word.set(crate::trace::find(self.main.get(), self.base, stack));
         }
         #[cfg(not(feature = "luajit"))]
         let _ = stack;

@@ -81,9 +81,12 @@ extern "C" fn probe(compiled: c_int) -> c_int {
 }
 
 /// Looks for the word, with loops run on `stack`; `None` where there is no FFI library, nothing is compiled, or several words
-/// would do.
-pub(crate) fn find(main: Stack, stack: Stack) -> Option<TraceWord> {
-    let global = global_of(main)?;
+/// would do. `other` is a second thread, for where the main one was not met yet.
+pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<TraceWord> {
+    let global = match main {
+        Some(main) => global_behind(main)?,
+        None => global_of_both(stack, other)?,
+    };
     CALIBRATION.set(Some(Calibration { global, interpreted: [false; WORDS], compiled: [0; WORDS] }));
     // SAFETY: the code lives through the call.
     let loaded =
@@ -106,11 +109,27 @@ pub(crate) fn find(main: Stack, stack: Stack) -> Option<TraceWord> {
     other.is_none().then(|| TraceWord(global.wrapping_add(word)))
 }
 
-/// The global state of builds with 64-bit references, where a thread has its address behind its header.
-fn global_of(stack: Stack) -> Option<*const usize> {
-    let thread: *const usize = stack.state().cast_const().cast();
+/// What a thread has behind its header: in builds with 64-bit references, the address of the global state.
+fn third_word(stack: Stack) -> *const usize {
+    let thread: *const *const usize = stack.state().cast_const().cast();
     // SAFETY: a thread of LuaJIT is longer than this.
-    let global = unsafe { thread.wrapping_add(2).read() };
-    let distance = global.checked_sub(thread.addr()).filter(|distance| *distance < NEAR && distance % 8 == 0)?;
-    (distance > 0).then(|| thread.wrapping_byte_add(distance))
+    unsafe { thread.wrapping_add(2).read() }
+}
+
+/// The global state, if the main thread says that it lies right behind it.
+fn global_behind(main: Stack) -> Option<*const usize> {
+    let global = third_word(main);
+    let distance = global.addr().checked_sub(main.state().addr());
+    distance.filter(|distance| (1..NEAR).contains(distance) && distance % 8 == 0).map(|_| global)
+}
+
+/// The global state, if LuaJIT says that it has 64-bit references, and two threads name the same one.
+fn global_of_both(stack: Stack, other: Stack) -> Option<*const usize> {
+    let code = c"return require('ffi').abi('gc64')";
+    // SAFETY: the code ends with a NUL and lives through the call.
+    let loaded = unsafe { lua::luaL_loadstring(stack.state(), code.as_ptr()) };
+    let wide = loaded == lua::LUA_OK && stack.call_protected(0, 1) == lua::LUA_OK && stack.truth(-1);
+    stack.pop(1);
+    let global = third_word(stack);
+    (wide && stack != other && global == third_word(other)).then_some(global)
 }
