@@ -18,6 +18,7 @@ use crate::prefetch;
 use crate::queue::{AHEAD, Entry, Event, Queue};
 use crate::registry;
 use crate::slot::{PortKey, phase};
+use crate::wake::{Function, HookOf};
 
 /// Why a port was not made.
 #[derive(Debug, thiserror::Error)]
@@ -574,8 +575,10 @@ impl Drop for Mailbox {
         for key in open {
             self.close(key);
         }
-        let hook = self.queue.with(|_| self.queue.wake.swap_hook(None));
-        self.queue.wake.free_hook(hook);
+        for of in [HookOf::Program, HookOf::Host] {
+            let hook = self.queue.with(|_| self.queue.wake.swap_hook(of, None));
+            self.queue.wake.free_hook(of, hook);
+        }
         // Ended under the lock: who comes later finds another generation.
         let left = self.queue.with(|inner| {
             self.queue.end();
@@ -653,14 +656,25 @@ impl Notifier {
     /// When this returns, the one before is not called any more; so it must not be called from the function itself.
     /// Nothing happens if the mailbox is over, or belongs to the parent of this forked process.
     pub fn set_hook(self, hook: Option<Box<dyn Fn() + Send + Sync>>) {
+        let hook = hook.map(|hook| -> Box<Function> { Box::new(move |_| hook()) });
+        self.swap_hook(HookOf::Program, hook);
+    }
+
+    /// As [`Notifier::set_hook`], for a loop that is attached to beside what the program does. The function hears `true` when it
+    /// may be that a signal handler calls it, and then does only what such a one may.
+    pub fn set_host_hook(self, hook: Option<Box<dyn Fn(bool) + Send + Sync>>) {
+        self.swap_hook(HookOf::Host, hook);
+    }
+
+    fn swap_hook(self, of: HookOf, hook: Option<Box<Function>>) {
         if self.queue.is_forked() {
             return;
         }
         let is_open = || self.queue.handle() == self.handle;
-        let old = self.queue.with(|_| is_open().then(|| self.queue.wake.swap_hook(hook)));
+        let old = self.queue.with(|_| is_open().then(|| self.queue.wake.swap_hook(of, hook)));
         if let Some(old) = old {
-            self.queue.wake.free_hook(old);
-            self.queue.wake.call_hook_if_pending();
+            self.queue.wake.free_hook(of, old);
+            self.queue.wake.call_hook_if_pending(of);
         }
     }
 }

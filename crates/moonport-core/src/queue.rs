@@ -240,7 +240,7 @@ impl Queue {
     /// Async-signal-safe.
     pub(crate) fn signal(&self) {
         self.signalled.swap(true, Ordering::AcqRel);
-        self.wake.wake();
+        self.wake.wake_from_signal();
     }
 
     /// Is this the child of a fork? Then another thread may have held the lock when the process was copied.

@@ -4,7 +4,8 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-type Function = dyn Fn() + Send + Sync;
+/// `true`: a signal handler may be what calls.
+pub(crate) type Function = dyn Fn(bool) + Send + Sync;
 
 /// At most one function. Calling it takes no lock, since a signal handler may do it.
 #[derive(Debug)]
@@ -19,13 +20,13 @@ impl Hook {
         Self { function: AtomicPtr::new(ptr::null_mut()), calls: AtomicU32::new(0) }
     }
 
-    pub(super) fn call(&self) {
+    pub(super) fn call(&self, from_signal: bool) {
         // One total order with the steps of `swap` and `free`: either they see this call, or this sees the new function.
         self.calls.fetch_add(1, Ordering::SeqCst);
         let function = self.function.load(Ordering::SeqCst);
         if !function.is_null() {
             // SAFETY: `free` takes a function only after it was replaced and no call was under way.
-            unsafe { (*function)() };
+            unsafe { (*function)(from_signal) };
         }
         self.calls.fetch_sub(1, Ordering::Release);
     }

@@ -19,6 +19,7 @@ mod model;
 use model::Signal;
 
 mod hook;
+pub(crate) use hook::Function;
 #[cfg(all(unix, not(loom)))]
 pub(crate) mod poll;
 
@@ -34,20 +35,48 @@ use crate::sync::{AtomicBool, Ordering};
 pub(crate) struct Wake {
     pending: AtomicBool,
     signal: Signal,
-    hook: hook::Hook,
+    hooks: [hook::Hook; 2],
+}
+
+/// Whose function is called beside the signal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HookOf {
+    /// The program's: `moonport_set_waker`.
+    Program = 0,
+    /// That of a loop we have attached to ourselves.
+    Host = 1,
 }
 
 impl Wake {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { pending: AtomicBool::new(false), signal: Signal::new()?, hook: hook::Hook::new() })
+        Ok(Self {
+            pending: AtomicBool::new(false),
+            signal: Signal::new()?,
+            hooks: [hook::Hook::new(), hook::Hook::new()],
+        })
     }
 
     /// Any thread, in a signal handler too, after what it wants to be seen can be seen.
     pub(crate) fn wake(&self) {
+        self.raise(false);
+    }
+
+    /// As [`Wake::wake`], where it may be a signal handler that calls.
+    pub(crate) fn wake_from_signal(&self) {
+        self.raise(true);
+    }
+
+    fn raise(&self, from_signal: bool) {
         // Pairs with the swap in `clear`: either the owner's look after it sees ours, or we find the flag down.
         if !self.pending.swap(true, Ordering::AcqRel) {
             self.signal.raise();
-            self.hook.call();
+            self.call_hooks(from_signal);
+        }
+    }
+
+    fn call_hooks(&self, from_signal: bool) {
+        for hook in &self.hooks {
+            hook.call(from_signal);
         }
     }
 
@@ -62,20 +91,20 @@ impl Wake {
     }
 
     /// Sets the function that is called beside the signal; the one before is for [`Wake::free_hook`].
-    pub(crate) fn swap_hook(&self, hook: Option<Box<dyn Fn() + Send + Sync>>) -> hook::Replaced {
-        self.hook.swap(hook)
+    pub(crate) fn swap_hook(&self, of: HookOf, hook: Option<Box<Function>>) -> hook::Replaced {
+        self.hooks[of as usize].swap(hook)
     }
 
     /// When this returns, the function is not called any more.
-    pub(crate) fn free_hook(&self, replaced: hook::Replaced) {
-        self.hook.free(replaced);
+    pub(crate) fn free_hook(&self, of: HookOf, replaced: hook::Replaced) {
+        self.hooks[of as usize].free(replaced);
     }
 
     /// A new function hears of a signal that stands already.
-    pub(crate) fn call_hook_if_pending(&self) {
+    pub(crate) fn call_hook_if_pending(&self, of: HookOf) {
         // An exchange and not a load: of this and a `wake` at the same time, one sees the other.
         if self.pending.fetch_or(false, Ordering::AcqRel) {
-            self.hook.call();
+            self.hooks[of as usize].call(false);
         }
     }
 
