@@ -152,6 +152,7 @@ unsafe extern "C-unwind" fn prepare(state: *mut lua_State) -> c_int {
     stack.field(-1, "preload");
     stack.push_closure(crate::luaopen_moonport, 0);
     stack.set_field(-2, "moonport");
+    crate::built_in::add_to_preload(stack);
     #[cfg(feature = "luajit")]
     look_where_distributions_do(stack);
     0

@@ -61,6 +61,8 @@ mod http;
 mod request;
 mod response;
 
+#[cfg(feature = "vendored")]
+mod built_in;
 mod capi;
 #[cfg(feature = "vendored")]
 pub mod embed;
