@@ -51,6 +51,7 @@ test("where no host is, the error says what to do instead", function()
   for _, name in ipairs({ "glib", "gtk", "wx" }) do
     failure("moonport.attach: glib: GLib is not loaded in this process", "not_found", name)
   end
+  failure("moonport.attach: sdl: SDL 2 is not loaded in this process", "not_found", "sdl")
   failure("moonport.attach: windows is not a host of this system", "unsupported", "windows")
   failure("moonport.attach: cocoa is not a host of this system", "unsupported", "cocoa")
 end)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `moonport.attach`: another loop runs the owner's turns. Which loop, the attachment as a Lua object, and the turn itself,
-//! which lets no error and no panic out.
+//! `moonport.attach`: another loop runs the owner's turns. Which loop, the attachment as a Lua object, and a native loop's
+//! turn, which lets no error out.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use mlua_sys as lua;
 
 use crate::dispatch::{self, Budget};
 use crate::function::{Outcome, Result, c_function, fail};
-use crate::host::glib;
+use crate::host::{glib, sdl};
 use crate::object::{self, Object};
 use crate::options;
 use crate::owner::Owner;
@@ -37,6 +37,8 @@ pub(crate) struct Attached {
 
 enum Taken {
     Glib(glib::Taken),
+    /// The state's [`sdl::Waker`], which all its attachments to SDL share.
+    Sdl,
     /// An adapter in Lua: its function that detaches.
     Lua(Anchor),
 }
@@ -69,7 +71,7 @@ pub(crate) fn attach(owner: &Owner, stack: Stack) -> Result {
         Some(name @ ("windows" | "cocoa")) => {
             Ok(fail(stack, &format!("{FUNCTION}: {name} is not a host of this system"), "unsupported"))
         }
-        Some("sdl") => Ok(fail(stack, &format!("{FUNCTION}: sdl: not in this build"), "unsupported")),
+        Some("sdl") => attach_sdl(owner, stack, budget),
         Some(name) => attach_lua(owner, stack, name, budget),
         None => {
             let names = NAMES.join(", ");
@@ -125,7 +127,8 @@ fn choose(stack: Stack) -> Result<Option<&'static str>> {
     stack.call(0, 1);
     let name = stack.text(-1).and_then(known);
     stack.pop(1);
-    Ok(name.or_else(|| glib::is_loaded().then_some("glib")))
+    let name = name.or_else(|| glib::is_loaded().then_some("glib"));
+    Ok(name.or_else(|| sdl::is_loaded().then_some("sdl")))
 }
 
 fn known(name: &str) -> Option<&'static str> {
@@ -158,6 +161,30 @@ fn glib_refused(stack: Stack, refused: &glib::Refused) -> Outcome {
         glib::Refused::NoDescriptor(error) => (format!("no descriptor: {error}"), report::errno_name(error)),
     };
     fail(stack, &format!("{FUNCTION}: glib: {why}"), name)
+}
+
+fn attach_sdl(owner: &Owner, stack: Stack, budget: Budget) -> Result {
+    let place = object::reserve(owner, stack);
+    let is_first = owner.sdl.borrow().is_none();
+    if is_first {
+        match sdl::take(owner) {
+            Ok(waker) => drop(owner.sdl.replace(Some(Rc::new(waker)))),
+            Err(refused) => return Ok(sdl_refused(stack, &refused)),
+        }
+    }
+    let attached = Rc::new(Attached { id: budget.attachment, host: "sdl", taken: RefCell::new(Some(Taken::Sdl)) });
+    owner.attachments.borrow_mut().push(Rc::clone(&attached));
+    place.fill(Attachment { attached, budget });
+    Ok(Outcome::Values(1))
+}
+
+fn sdl_refused(stack: Stack, refused: &sdl::Refused) -> Outcome {
+    let (why, name) = match refused {
+        sdl::Refused::NotLoaded => ("SDL 2 is not loaded in this process".to_owned(), "not_found"),
+        sdl::Refused::NoKind => ("SDL has no type left for events".to_owned(), "unsupported"),
+        sdl::Refused::System(error) => (error.to_string(), report::errno_name(error)),
+    };
+    fail(stack, &format!("{FUNCTION}: sdl: {why}"), name)
 }
 
 /// An adapter in Lua gets the module, the object, and a function that runs one turn.
@@ -212,6 +239,7 @@ fn detach(owner: &Owner, stack: Stack) -> Result {
     owner.round.borrow_mut().end_if_detached(owner);
     match taken {
         Some(Taken::Glib(taken)) => taken.end(),
+        Some(Taken::Sdl) => owner.end_sdl_if_last(),
         Some(Taken::Lua(anchor)) => {
             stack.push_anchored(anchor);
             stack.release(anchor);
@@ -316,6 +344,17 @@ impl Owner {
         }
     }
 
+    fn end_sdl_if_last(&self) {
+        let is_sdl = |attached: &Rc<Attached>| matches!(&*attached.taken.borrow(), Some(Taken::Sdl));
+        if self.attachments.borrow().iter().any(is_sdl) {
+            return;
+        }
+        let waker = self.sdl.take();
+        if let Some(waker) = waker {
+            waker.end();
+        }
+    }
+
     /// Lets go of the native loops; gives what adapters in Lua would have to be told.
     pub(crate) fn forget_attachments(&self) -> Vec<Anchor> {
         let mut adapters = Vec::new();
@@ -323,9 +362,10 @@ impl Owner {
             match attached.taken.take() {
                 Some(Taken::Glib(taken)) => taken.end(),
                 Some(Taken::Lua(anchor)) => adapters.push(anchor),
-                None => {}
+                Some(Taken::Sdl) | None => {}
             }
         }
+        self.end_sdl_if_last();
         self.round.borrow_mut().end_if_detached(self);
         adapters
     }

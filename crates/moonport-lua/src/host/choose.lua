@@ -44,7 +44,9 @@ end
 
 local function start(name, moonport, object, step)
   local found, attach = pcall(require, "moonport.host." .. name)
-  if not found then
+  if not found and not tostring(attach):find("not found", 1, true) then
+    error(attach, 0)
+  elseif not found then
     return nil, ("moonport.attach: no adapter for %q: %s"):format(name, attach), "not_found"
   end
   local detach, message, kind = attach(moonport, object, step)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `moonport.descriptor`: one descriptor for other loops, readable while a turn would run something: an epoll set of the
-//! mailbox's wake-up and a timer. Made at the first use; our own loop needs none.
+//! mailbox's wake-up, and of a set of the timer and the lanes. Made at the first use; our own loop needs none.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -11,41 +11,106 @@ use crate::owner::{Owner, until};
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     set: OwnedFd,
+    /// What no sender tells of.
+    quiet: OwnedFd,
     timer: OwnedFd,
 }
 
 impl Descriptor {
     fn new(wake: RawFd) -> io::Result<Self> {
-        // SAFETY: no pointers.
-        let set = own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: no pointers.
-        let timer =
-            own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })?;
-        let this = Self { set, timer };
-        this.change(libc::EPOLL_CTL_ADD, wake)?;
-        this.change(libc::EPOLL_CTL_ADD, this.timer.as_raw_fd())?;
+        let this = Self { set: epoll()?, quiet: epoll()?, timer: timer()? };
+        add(&this.quiet, this.timer.as_raw_fd(), Add::Level(0))?;
+        add(&this.set, this.quiet.as_raw_fd(), Add::Level(0))?;
+        add(&this.set, wake, Add::Level(0))?;
         Ok(this)
     }
+}
 
-    fn change(&self, operation: libc::c_int, descriptor: RawFd) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: 0 };
-        // SAFETY: the event lives through the call.
-        let changed = unsafe { libc::epoll_ctl(self.set.as_raw_fd(), operation, descriptor, &raw mut event) };
-        if changed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-    }
+/// A set of descriptors.
+pub(super) fn epoll() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })
+}
 
-    /// Readable from then on; `None`: not by a timer.
-    fn arm(&self, wait: Option<Duration>) {
-        let wait = wait.map(|wait| wait.max(Duration::from_nanos(1))).unwrap_or_default();
-        let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let at = libc::timespec {
-            tv_sec: libc::time_t::try_from(wait.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: wait.subsec_nanos().into(),
-        };
-        let time = libc::itimerspec { it_interval: zero, it_value: at };
-        // SAFETY: the time lives through the call, and a null pointer asks for no old one.
-        unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &raw const time, std::ptr::null_mut()) };
-    }
+/// How a descriptor is watched, and the number that tells of it.
+#[derive(Clone, Copy)]
+pub(super) enum Add {
+    Level(u64),
+    Edge(u64),
+}
+
+pub(super) fn add(set: &OwnedFd, descriptor: RawFd, how: Add) -> io::Result<()> {
+    let (events, number) = match how {
+        Add::Level(number) => (libc::EPOLLIN, number),
+        Add::Edge(number) => (libc::EPOLLIN | libc::EPOLLET, number),
+    };
+    let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: number };
+    // SAFETY: the event lives through the call.
+    let added = unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) };
+    if added == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn remove(set: &OwnedFd, descriptor: RawFd) {
+    // What could fail: it is not there.
+    // SAFETY: no pointer is used.
+    unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_DEL, descriptor, std::ptr::null_mut()) };
+}
+
+/// Sleeps until something in the set is readable, and gives its number; `None` if a signal came first.
+pub(super) fn next(set: &OwnedFd) -> Option<u64> {
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    // SAFETY: it has room for one event, which lives through the call.
+    let count = unsafe { libc::epoll_wait(set.as_raw_fd(), &raw mut event, 1, -1) };
+    (count > 0).then_some(event.u64)
+}
+
+/// A descriptor that is readable once its time is over.
+pub(super) fn timer() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
+}
+
+/// Readable from then on; `None`: never. A signal handler may do it.
+pub(super) fn set_timer(timer: &OwnedFd, wait: Option<Duration>) {
+    let wait = wait.map(|wait| wait.max(Duration::from_nanos(1))).unwrap_or_default();
+    let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let at = libc::timespec {
+        tv_sec: libc::time_t::try_from(wait.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: wait.subsec_nanos().into(),
+    };
+    let time = libc::itimerspec { it_interval: zero, it_value: at };
+    // SAFETY: the time lives through the call, and a null pointer asks for no old one.
+    unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &raw const time, std::ptr::null_mut()) };
+}
+
+/// A descriptor that is readable once it was raised.
+pub(super) fn event() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    own(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
+}
+
+pub(super) fn raise(event: &OwnedFd) {
+    let one = 1_u64.to_ne_bytes();
+    // SAFETY: the buffer lives through the call, and is as long as an eventfd wants it.
+    unsafe { libc::write(event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+}
+
+/// Takes an event or an elapsed timer down.
+pub(super) fn empty(descriptor: &OwnedFd) {
+    let mut count = [0_u8; 8];
+    // SAFETY: the buffer lives through the call.
+    unsafe { libc::read(descriptor.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
+}
+
+/// Leaves the thread's errno as it was.
+pub(super) fn keep_errno(call: impl FnOnce()) {
+    // SAFETY: takes nothing and always succeeds.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the place is this thread's errno.
+    let before = unsafe { *place };
+    call();
+    // SAFETY: as above.
+    unsafe { *place = before };
 }
 
 fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
@@ -72,33 +137,38 @@ impl Owner {
         Ok(number)
     }
 
+    /// The part of the descriptor that no sender tells of: timers and lanes.
+    pub(crate) fn quiet_descriptor(&self) -> io::Result<RawFd> {
+        self.descriptor()?;
+        let quiet = self.descriptor.borrow().as_ref().map(|descriptor| descriptor.quiet.as_raw_fd());
+        Ok(quiet.ok_or(io::ErrorKind::BrokenPipe)?)
+    }
+
     /// Sets the descriptor's timer to the next due time. Call it when that may have changed.
     pub(crate) fn rearm(&self) {
         if let Some(descriptor) = &*self.descriptor.borrow() {
-            descriptor.arm(self.next_due().map(until));
+            set_timer(&descriptor.timer, self.next_due().map(until));
         }
     }
 
     /// No timer makes the descriptor readable while the owner waits for something else.
     pub(crate) fn disarm(&self) {
         if let Some(descriptor) = &*self.descriptor.borrow() {
-            descriptor.arm(None);
+            set_timer(&descriptor.timer, None);
         }
     }
 
-    /// The set covers one descriptor more. It has room: what could fail is the kernel's memory.
+    /// The set covers one descriptor more. It has room: what could fail is the kernel's memory, and a lane that is not watched
+    /// is still moved at every turn.
     pub(crate) fn watch(&self, lane: RawFd) {
-        self.change(libc::EPOLL_CTL_ADD, lane);
+        if let Some(descriptor) = &*self.descriptor.borrow() {
+            drop(add(&descriptor.quiet, lane, Add::Level(0)));
+        }
     }
 
     pub(crate) fn unwatch(&self, lane: RawFd) {
-        self.change(libc::EPOLL_CTL_DEL, lane);
-    }
-
-    fn change(&self, operation: libc::c_int, lane: RawFd) {
         if let Some(descriptor) = &*self.descriptor.borrow() {
-            // A lane that is not watched is still moved at every turn.
-            drop(descriptor.change(operation, lane));
+            remove(&descriptor.quiet, lane);
         }
     }
 }

@@ -4,3 +4,4 @@
 pub(crate) mod descriptor;
 pub(crate) mod glib;
 mod library;
+pub(crate) mod sdl;
