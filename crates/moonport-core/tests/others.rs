@@ -182,6 +182,32 @@ fn the_hook_is_called_for_every_edge_and_not_after_it_was_taken_away() {
 }
 
 #[test]
+fn a_hosts_hook_stands_beside_the_programs_and_hears_of_signal_handlers() {
+    let (mut mailbox, key, sender) = listening(PortOptions::default());
+    let calls = Arc::new(AtomicU64::new(0));
+    let (program, host) = (Arc::clone(&calls), Arc::clone(&calls));
+    let notifier = mailbox.notifier();
+    notifier.set_hook(Some(Box::new(move || {
+        program.fetch_add(1, Ordering::Relaxed);
+    })));
+    notifier.set_host_hook(Some(Box::new(move |from_signal| {
+        host.fetch_add(if from_signal { 10_000 } else { 100 }, Ordering::Relaxed);
+    })));
+    sender.send(Payload::raw(b""), 0).expect("room");
+    assert_eq!(calls.load(Ordering::Relaxed), 101);
+    while mailbox.next().is_some() {}
+    mailbox.rest();
+    sender.signal(1).expect("open");
+    assert_eq!(calls.load(Ordering::Relaxed), 10_102);
+    while mailbox.next().is_some() {}
+    mailbox.rest();
+    notifier.set_hook(None);
+    sender.signal(1).expect("open");
+    assert_eq!(calls.load(Ordering::Relaxed), 20_102, "the other stays");
+    mailbox.close(key);
+}
+
+#[test]
 fn others_may_close_while_others_send_and_the_owner_takes() {
     let rounds = if cfg!(miri) { 3 } else { 300 };
     let mut mailbox = Mailbox::new().expect("a mailbox");
