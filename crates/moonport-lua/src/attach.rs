@@ -64,7 +64,6 @@ pub(crate) fn attach(owner: &Owner, stack: Stack) -> Result {
     let budget = read_options(stack)?;
     let name = choose(stack)?;
     owner.renew_if_forked();
-    owner.watch_traces(stack);
     let budget = Budget { attachment: owner.count_object(), ..budget };
     match name {
         Some("glib" | "gtk" | "wx") => attach_glib(owner, stack, budget),
@@ -143,6 +142,9 @@ fn named(stack: Stack, index: i32) -> Result<&'static str> {
 }
 
 fn attach_glib(owner: &Owner, stack: Stack, budget: Budget) -> Result {
+    if glib::is_loaded() {
+        owner.watch_traces(stack);
+    }
     let place = object::reserve(owner, stack);
     let taken = match glib::take(owner, budget) {
         Ok(taken) => Taken::Glib(taken),

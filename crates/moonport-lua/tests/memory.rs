@@ -316,6 +316,34 @@ fn timers_and_ports_come_and_go() {
 }
 
 #[test]
+fn loops_of_others_come_and_go() {
+    at_every_allocation(
+        "attach",
+        "local port, steps, detached = moonport.port(), {}, 0
+        package.preload['moonport.host.luv'] = function()
+            return function(_, _, step)
+                steps[#steps + 1] = step
+                return function() detached = detached + 1 end
+            end
+        end
+        local function work()
+            port:on(function() end)
+            local attachment = moonport.attach({ new_poll = print, run = print, now = print }, { max_messages = 2 })
+            for i = 1, 3 do port:send(i) end
+            steps[#steps]()
+            attachment:detach()
+            moonport.attach('glib')
+            moonport.attach('auto')
+        end
+        return work, function()
+            moonport.shutdown(0)
+            for _, step in ipairs(steps) do assert(step() == 0, 'attached still') end
+            afterwards(moonport, moonport.port())
+        end",
+    );
+}
+
+#[test]
 fn servers_come_and_go() {
     at_every_allocation(
         "servers",
