@@ -19,6 +19,11 @@ export const INTERPRETERS = {
   luajit: { command: "luajit", first: [], env: { LUA_CPATH: join(modules, "luajit/?.so") } },
   "moonport run": { command: program, first: ["run"], env: {} },
 };
+/** What a Lua of the system's needs to find Moonport, beside its own modules. */
+export const MODULES = {
+  LUA_PATH: `${join(modules, "luajit/?.lua")};;`,
+  LUA_CPATH: `${join(modules, "luajit/?.so")};;`,
+};
 export const STEP = 20_000; // the longest that anything may take
 
 /** A folder that is gone after the tests. */

@@ -44,6 +44,7 @@ end
 
 function common.note(text, ...)
   io.stdout:write(text:format(...), "\n")
+  io.stdout:flush()
 end
 
 function common.passed()

@@ -43,7 +43,7 @@ copas.addserver(server, function(client)
   copas.send(client, line:upper() .. "\n")
 end)
 local ticks, answer = 0, nil
-moonport.every(0.005, function()
+local timer = moonport.every(0.005, function()
   ticks = ticks + 1
 end)
 copas.addthread(function()
@@ -61,6 +61,8 @@ equal(answer, "MOONPORT", "the answer of the server beside")
 check(ticks >= 3, "%d ticks", ticks)
 
 -- After detach the thread ends in the next round, which waits for nothing.
+timer:cancel()
+host.pass(0.05)
 attachment:detach()
 local begun = socket.gettime()
 copas.step(10)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- copas: a thread of its own reads from an object that is readable while Moonport has something to deliver.
 -- Thread: the one that owns the Lua state, and runs copas. Lifetime: the copas thread ends with the first round of the
--- loop after detach. From copas 2 on copas.loop() returns when its last thread has ended; older ones loop for ever.
+-- loop after detach. Newer versions then return from copas.loop(), if nothing else runs; 1.1 loops for ever.
 
 ---@param copas table|nil   copas, unless given
 ---@param step fun(): integer
@@ -23,7 +23,7 @@ return function(_, copas, step)
     return nil, message, name
   end
   if copas.settimeouts then
-    copas.settimeouts(pollable, -1, -1, -1) -- an idle Moonport is no error
+    copas.settimeouts(pollable, math.huge, math.huge, math.huge) -- an idle Moonport is no error
   end
 
   copas.addthread(function()
