@@ -95,4 +95,11 @@ check(uv.run ~= run, "uv.run is as it was")
 begun = native.native_now()
 uv.run()
 check(native.native_now() - begun < 5, "after detach uv.run() waits for nothing of Moonport's")
+
+-- An attachment lasts until detach, whether or not anything in Lua holds it.
+assert(moonport.attach(uv))
+collectgarbage()
+collectgarbage()
+local kept = common.recorder(host)
+kept:burst(10, "by an attachment that nobody holds")
 common.passed()

@@ -50,6 +50,24 @@ local function vim_api()
   attachment:detach()
 end
 
+-- Where only uv's own callbacks run, messages wait, and nothing turns round and round for them.
+local function fast_only()
+  local attachment = assert(moonport.attach("neovim"))
+  local port = common.recorder(host)
+  port.awaited = 10
+  equal(common.native.native_burst(port.port:handle(), 10), 0, "native_burst")
+  common.native.native_join()
+  local cpu = common.native.native_cpu()
+  vim.wait(500, function() end, LONG, true)
+  cpu = common.native.native_cpu() - cpu
+  check(cpu < 0.1, "%.3f s of CPU in half a second of waiting", cpu)
+  equal(#port.got, 0, "delivered where vim.api is refused")
+  host.run()
+  port:expect(10, "after that")
+  port.port:close()
+  attachment:detach()
+end
+
 local function in_terminal(output)
   local file = assert(io.open(output, "w"))
   io.output(file)
@@ -121,6 +139,7 @@ local function without_terminal()
 
   common.scenario(host)
   vim_api()
+  fast_only()
 
   local output, status = vim.fn.tempname(), nil
   local arguments = { vim.v.progpath, "--clean", "-n", "-c", "luafile " .. this }
