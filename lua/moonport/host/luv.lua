@@ -1,20 +1,24 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- libuv through luv: a poll handle on Moonport's descriptor. uv.run() returns when neither uv nor Moonport has anything
 -- left: the handle counts for uv while something referenced is open in Moonport.
--- Thread: the one that owns the Lua state, and runs its loop. Lifetime: the handles are closed by the last detach.
+-- Thread: the one that owns the Lua state, and runs its loop. Lifetime: the handles are stopped by the last detach, and used
+-- again by the next attach. They are not closed: luv (1.44) crashes if a state ends before uv has run after a close.
+
+local poll, prepare, check, watched
 
 local attach = require("moonport.host.shared")(function(turn, moonport, uv, referenced)
   local descriptor, message, name = moonport.descriptor()
   if not descriptor then
     return nil, message, name
   end
-  local poll, prepare, check = assert(uv.new_poll(descriptor)), uv.new_prepare(), uv.new_check()
-  -- uv.walk may close our handles before detach does.
+  -- Another one in a forked child; and uv.walk closes what is the program's and what is ours.
+  if watched ~= descriptor or poll:is_closing() or prepare:is_closing() or check:is_closing() then
+    poll, prepare, check = assert(uv.new_poll(descriptor)), uv.new_prepare(), uv.new_check()
+    watched = descriptor
+  end
   local function follow()
-    if not poll:is_closing() then
-      local set = referenced() and poll.ref or poll.unref
-      set(poll)
-    end
+    local set = referenced() and poll.ref or poll.unref
+    set(poll)
   end
   -- Level-triggered: after a turn that leaves something, uv comes back, and runs its timers in between.
   poll:start("r", turn)
@@ -31,7 +35,7 @@ local attach = require("moonport.host.shared")(function(turn, moonport, uv, refe
     repeat
       follow()
       alive = run(mode)
-      left = not alive and not poll:is_closing() and referenced()
+      left = not alive and poll:is_active() and referenced()
     until not left or (mode and mode ~= "default")
     return alive or left
   end
@@ -44,7 +48,7 @@ local attach = require("moonport.host.shared")(function(turn, moonport, uv, refe
     end
     for _, handle in ipairs({ poll, prepare, check }) do
       if not handle:is_closing() then
-        handle:close()
+        handle:stop()
       end
     end
   end
