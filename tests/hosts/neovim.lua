@@ -78,8 +78,6 @@ local function in_terminal(output)
 
   -- Neovim's own: CursorHold, after so many milliseconds without a key.
   vim.o.updatetime = 4 * LONG
-  -- The thread that draws looks once more after the turn in which the measuring begins.
-  host.idle_sleeps = 2
   local running
   host.run = coroutine.yield
 
