@@ -178,8 +178,31 @@ local function flood(host, port)
   check(ticks >= 20, "%d ticks of the host's timer during a flood", ticks)
 end
 
+---Handlers that wait in the host's own loop, five inside each other.
+local function nested(host)
+  local port, depth, deepest = common.recorder(host), 0, 0
+  port.each = function(value)
+    depth = depth + 1
+    deepest = math.max(deepest, depth)
+    host.nest(function()
+      return value == 5 or port.got[value + 1] ~= nil
+    end)
+    depth = depth - 1
+    if depth == 0 then
+      host.stop()
+    end
+  end
+  equal(native.native_burst(port.port:handle(), 5), 0, "native_burst")
+  host.run()
+  native.native_join()
+  port:expect(5, "with handlers that wait in nested loops")
+  equal(deepest, 5, "handlers inside each other")
+  port.port:close()
+end
+
 ---The host: name; attach() an attachment; run() its loop until stop() is called in it; pass(seconds) its loop for so long, by
----means of its own; every(seconds, fn), where it has timers: gives a function that cancels.
+---means of its own. Where it has timers, every(seconds, fn) gives a function that cancels; where handlers may run the loop,
+---nest(condition) runs it until the condition holds.
 function common.scenario(host)
   local errors = {}
   moonport.on_error(function(message, info)
@@ -226,6 +249,10 @@ function common.scenario(host)
   common.idle(host, 2)
   if host.every then
     flood(host, port)
+  end
+
+  if host.nest then
+    nested(host)
   end
 
   -- Detached: what is sent waits.

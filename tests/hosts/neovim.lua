@@ -22,6 +22,10 @@ function host.every(seconds, fn)
   end
 end
 
+function host.nest(condition)
+  check(vim.wait(LONG, condition, LONG), "nothing came in a nested loop")
+end
+
 -- What every handler may do, beside the scenario.
 local function vim_api()
   local errors = 0

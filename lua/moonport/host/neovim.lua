@@ -18,10 +18,9 @@ local attach = require("moonport.host.shared")(function(turn, moonport, vim)
       poll:stop()
       vim.schedule(function()
         if not poll:is_closing() then
-          turn()
-        end
-        if not poll:is_closing() then
+          -- First, since a handler may wait in a loop of its own, as in vim.wait.
           watch()
+          turn()
         end
       end)
     end)

@@ -23,6 +23,12 @@ function host.run()
   end
 end
 
+function host.nest(condition)
+  while not condition() do
+    love.event.wait()
+  end
+end
+
 function host.pass(seconds)
   local deadline = love.timer.getTime() + seconds
   repeat
