@@ -80,6 +80,29 @@ uint64_t native_switches(void) {
   return sum;
 }
 
+/* Seconds that the calling thread was ready to run while others had the processors. */
+double native_delay(void) {
+  double running = 0, waiting = 0;
+  FILE *file = fopen("/proc/thread-self/schedstat", "r");
+  if (!file) return 0;
+  int found = fscanf(file, "%lf %lf", &running, &waiting);
+  fclose(file);
+  return found == 2 ? 1e-9 * waiting : 0;
+}
+
+static uint64_t ticks;
+
+/* A GSourceFunc that counts its calls. */
+int native_tick(void *unused) {
+  (void)unused;
+  ticks++;
+  return 1;
+}
+
+uint64_t native_ticks(void) {
+  return ticks;
+}
+
 /* const moonport_api *: moonport.api in Lua. */
 void native_init(const void *table) {
   api = table;
