@@ -108,6 +108,11 @@ void native_init(const void *table) {
   api = table;
 }
 
+/* The port of this name, in whichever state; 0: none. */
+uint64_t native_find(const char *name) {
+  return api->find(name).id;
+}
+
 /* One JSON integer; waits for room at most this long. */
 static int send_number(sender *s, uint64_t number, double patience) {
   char text[24];
@@ -188,7 +193,7 @@ uint64_t native_accepted(void) {
   return __atomic_load_n(&accepted, __ATOMIC_RELAXED);
 }
 
-/* The status that ended a thread too early; 0: none. */
+/* The status that ended a thread too early, since this was last asked; 0: none. */
 int native_failure(void) {
-  return __atomic_load_n(&failure, __ATOMIC_RELAXED);
+  return __atomic_exchange_n(&failure, 0, __ATOMIC_RELAXED);
 }
