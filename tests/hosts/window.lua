@@ -8,6 +8,8 @@
 --   host.resize(width, height), host.sizes()       how many sizes the window has had
 --   host.paints(), host.motions(), host.position() counts; where the window is
 --   host.animate(is_on)                            it paints as often as the screen does
+--   host.steps                                     the program calls step: attach's limits of a turn say nothing
+--   host.others                                    set while another state wants to be stepped too
 --   host.more(kit)                                 cases of its own
 -- What a host lacks is nil, and its cases are left out.
 local common = dofile((arg[0]:match("^.*/") or "./") .. "common.lua")
@@ -239,7 +241,7 @@ local function attachments()
     run_for(0.1)
   end)
 
-  for option, value in pairs({ max_messages = 1, budget = 0.0005 }) do
+  for option, value in pairs(host.steps and {} or { max_messages = 1, budget = 0.0005 }) do
     test(option .. " bounds a turn", function()
       -- Each message takes 1 ms, and between turns the host looks at its timers.
       local got = numbers(function(value)
@@ -270,7 +272,7 @@ local function attachments()
 end
 
 local SECOND = [[
-  local moonport = require("moonport")
+  moonport = require("moonport")
   count = 0
   port = moonport.port({ name = "second", codec = "json" })
   port:on(function(value)
@@ -286,6 +288,9 @@ local function second_state()
     local second = states.states_open()
     equal(states.states_run(second, SECOND:format(host.name)), 1, "the second state")
     local handle = native.native_find("second")
+    function host.others()
+      states.states_run(second, "moonport.step()")
+    end
     local got = numbers()
     attach()
     burst(got.port, MANY)
@@ -303,6 +308,7 @@ local function second_state()
     -- A thread that floods it sees it close.
     equal(native.native_flood(handle, 1, 0.3), 0, "a thread")
     native.native_pause(0.02)
+    host.others = nil
     states.states_close(second)
     native.native_join()
     equal(native.native_failure(), -2, "what the flood was told (closed)")
@@ -573,7 +579,17 @@ return function(driver)
     menus()
   end
   if host.more then
-    host.more({ test = test, numbers = numbers, attach = attach, burst = burst, run = run, equal = equal })
+    host.more({
+      test = test,
+      numbers = numbers,
+      keep = keep,
+      attach = attach,
+      burst = burst,
+      run = run,
+      run_for = run_for,
+      equal = equal,
+      raises = raises,
+    })
   end
   resizing()
   flood()
