@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- GTK 3 through lgi: a real window, under a window manager.
 local folder = arg[0]:match("^.*/") or "./"
-local common = dofile(folder .. "common.lua")
 local lgi = require("lgi")
 local Gtk = lgi.require("Gtk", "3.0")
 local Gdk, GLib = lgi.Gdk, lgi.GLib
@@ -54,7 +53,7 @@ local function timer(seconds, fn)
   end
 end
 
-local host = { name = "gtk", run = Gtk.main, stop = Gtk.main_quit }
+local host = { name = "gtk", title = window.title, run = Gtk.main, stop = Gtk.main_quit }
 
 function host.after(seconds, fn)
   return timer(seconds, function()
@@ -87,7 +86,6 @@ function host.close_dialog()
   dialog:response(Gtk.ResponseType.OK)
 end
 
--- A right click by another process opens it; opened is called then.
 local menu
 function host.menu(opened)
   menu = Gtk.Menu({})
@@ -103,8 +101,6 @@ function host.menu(opened)
     menu:popup_at_pointer(event)
     return true
   end
-  local x, y = host.position()
-  assert(os.execute(("xdotool mousemove %d %d click 3 &"):format(x + 50, y + 50)))
 end
 
 function host.is_menu_open()
@@ -121,11 +117,6 @@ end
 
 function host.sizes()
   return sizes
-end
-
-function host.position()
-  local _, x, y = window:get_window():get_origin()
-  return x, y
 end
 
 function host.paints()

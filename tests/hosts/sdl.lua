@@ -26,7 +26,6 @@ int SDL_RenderFillRect(SDL_Renderer *renderer, const SDL_Rect *rect);
 int SDL_GetRendererOutputSize(SDL_Renderer *renderer, int *w, int *h);
 void SDL_RenderPresent(SDL_Renderer *renderer);
 void SDL_SetWindowSize(SDL_Window *window, int w, int h);
-void SDL_GetWindowPosition(SDL_Window *window, int *x, int *y);
 int SDL_WaitEvent(SDL_Event *event);
 int SDL_WaitEventTimeout(SDL_Event *event, int milliseconds);
 ]])
@@ -66,7 +65,7 @@ local function paint()
   sdl.SDL_RenderPresent(renderer)
 end
 
-local host = { name = "sdl", steps = true }
+local host = { name = "sdl", title = "Moonport in SDL", steps = true }
 
 -- The program's own timers.
 local timers = {}
@@ -155,11 +154,6 @@ end
 
 function host.sizes()
   return sizes
-end
-
-function host.position()
-  sdl.SDL_GetWindowPosition(window, pair, pair + 1)
-  return pair[0], pair[1]
 end
 
 function host.paints()

@@ -4,9 +4,10 @@
 --   host.name, host.run(), host.stop()             what attach gets; the innermost loop
 --   host.after(seconds, fn), host.every(...)       the host's own timers; they give a function that cancels
 --   host.dialog(), host.close_dialog()             a modal dialog; dialog() returns when it is closed
---   host.menu(), host.close_menu(), host.is_menu_open()
+--   host.menu(fn), host.close_menu(), host.is_menu_open()    the next right click opens a popup menu, and calls fn
 --   host.resize(width, height), host.sizes()       how many sizes the window has had
---   host.paints(), host.motions(), host.position() counts; where the window is
+--   host.title                                     the window's
+--   host.paints(), host.motions()                  counts
 --   host.animate(is_on)                            it paints as often as the screen does
 --   host.steps                                     the program calls step: attach's limits of a turn say nothing
 --   host.others                                    set while another state wants to be stepped too
@@ -428,6 +429,12 @@ local function dialogs()
   end)
 end
 
+-- From another process, as a user does: what xdotool shall do with the window when it is there.
+local function by_hand(actions)
+  local find = ("xdotool search --sync --onlyvisible --name '^%s$'"):format(host.title)
+  assert(os.execute(find .. " " .. actions .. " &"))
+end
+
 local function menus()
   test("delivery goes on while a popup menu is open", function()
     local open = 0
@@ -444,6 +451,7 @@ local function menus()
     host.menu(function()
       burst(got.port, MANY)
     end)
+    by_hand("mousemove --window %1 50 50 click 3")
     run("a menu")
     equal(got.count, MANY, "delivered")
     equal(open, MANY, "delivered while the menu was open")
@@ -484,14 +492,13 @@ local function resizing()
   end)
 end
 
--- Moves the mouse inside the window every 10 ms for so long, from another process.
+-- Moves the mouse inside the window every 10 ms for so long.
 local function move_mouse(seconds)
-  local x, y = host.position()
   local moves = {}
   for i = 1, seconds * 100 do
-    moves[i] = ("mousemove %d %d sleep 0.01"):format(x + 20 + i * 3 % 150, y + 20 + i * 5 % 100)
+    moves[i] = ("mousemove --window %%1 %d %d sleep 0.01"):format(20 + i * 3 % 150, 20 + i * 5 % 100)
   end
-  assert(os.execute("xdotool " .. table.concat(moves, " ") .. " &"))
+  by_hand(table.concat(moves, " "))
 end
 
 local function flood()

@@ -202,14 +202,6 @@ int resize(lua_State *L) {
   return 0;
 }
 
-int position(lua_State *L) {
-  Entered entered(L);
-  const wxPoint at = frame->canvas->GetScreenPosition();
-  lua_pushinteger(L, at.x);
-  lua_pushinteger(L, at.y);
-  return 2;
-}
-
 int animate(lua_State *L) {
   Entered entered(L);
   if (lua_toboolean(L, 1)) frame->canvas->ticker.Start(10);
@@ -239,11 +231,10 @@ const luaL_Reg functions[] = {{"run", run},
                               {"dialog", show_dialog},
                               {"close_dialog", close_dialog},
                               {"message_box", message_box},
-                              {"menu_at_click", menu},
+                              {"menu", menu},
                               {"is_menu_open", is_menu_open},
                               {"resize", resize},
                               {"sizes", sizes},
-                              {"position", position},
                               {"paints", paints},
                               {"motions", motions},
                               {"animate", animate},

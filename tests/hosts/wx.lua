@@ -2,20 +2,15 @@
 -- wxWidgets itself: wx.cpp opens the window and runs this script on its main thread.
 local folder = arg[0]:match("^.*/") or "./"
 local host = rawget(_G, "host")
-host.name = "wx"
+host.name, host.title = "wx", "Moonport in wxWidgets"
 
-local function by_hand(actions)
-  assert(os.execute("xdotool " .. actions .. " &"))
-end
-
-function host.menu(opened)
-  host.menu_at_click(opened)
-  local x, y = host.position()
-  by_hand(("mousemove %d %d click 3"):format(x + 50, y + 50))
+-- By another process, as a user does.
+local function press(key)
+  assert(os.execute("xdotool key " .. key .. " &"))
 end
 
 function host.close_menu()
-  by_hand("key Escape")
+  press("Escape")
 end
 
 -- The toolkit's own message box, opened by a handler and closed by a key.
@@ -28,7 +23,7 @@ local function message_box(kit)
         closed = got.count
         host.stop()
       elseif value == 1000 then
-        by_hand("key Return")
+        press("Return")
       end
     end)
     kit.attach()
