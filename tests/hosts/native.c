@@ -80,14 +80,11 @@ uint64_t native_switches(void) {
   return sum;
 }
 
-/* Seconds that the calling thread was ready to run while others had the processors. */
-double native_delay(void) {
-  double running = 0, waiting = 0;
-  FILE *file = fopen("/proc/thread-self/schedstat", "r");
-  if (!file) return 0;
-  int found = fscanf(file, "%lf %lf", &running, &waiting);
-  fclose(file);
-  return found == 2 ? 1e-9 * waiting : 0;
+/* Seconds of CPU that the calling thread has used. */
+double native_work(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 static uint64_t ticks;

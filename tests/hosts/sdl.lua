@@ -108,8 +108,7 @@ local function wait()
   for this in pairs(timers) do
     due = math.min(due, this.due)
   end
-  local left = math.min(due - native.native_now(), moonport.timeout() or math.huge)
-  return left == math.huge and -1 or math.max(0, math.ceil(left * 1000))
+  return due == math.huge and -1 or math.max(0, math.ceil((due - native.native_now()) * 1000))
 end
 
 local function handle()
@@ -135,9 +134,6 @@ function host.run()
   repeat
     if sdl.SDL_WaitEventTimeout(event, wait()) == 1 then
       handle()
-    end
-    if moonport.timeout() == 0 then
-      moonport.step()
     end
     run_timers()
   until stopping
