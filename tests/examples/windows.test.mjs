@@ -62,7 +62,7 @@ for (const interpreter of Object.keys(INTERPRETERS)) {
       for (const [red, green, blue, seen] of [[255, 128, 0, "#FF8000"], [0, 0, 255, "#0000FF"], [-5, 300, "x", "#00FF00"]]) {
         const answer = await example.post("/colour", { red, green, blue });
         assert.equal(answer.status, 200);
-        assert.ok(tool("import", "-window", "Colour", "-crop", "1x1+200+150", "txt:-").includes(seen), seen);
+        assert.ok(tool("import", "-window", "Colour", "-crop", "1x1+200+150", "-depth", "8", "txt:-").includes(seen), seen);
       }
       await close(example);
     });
