@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- GLib's loop through LuaJIT's FFI, in loops that LuaJIT compiles: Lua cannot be entered there. Nothing crashes, messages
 -- wait for the next safe moment, and a report says what to do.
---   luajit tests/hosts/glib.lua
+--   luajit tests/hosts/glib.lua [late]
+-- late: the compiler is off when the host is attached, and on afterwards.
 local common = dofile((arg[0]:match("^.*/") or "./") .. "common.lua")
 local ffi = require("ffi")
 local moonport = require("moonport")
@@ -23,7 +24,11 @@ moonport.on_error(function(message, info)
   reports[#reports + 1] = info.kind .. ": " .. message
 end)
 
+if arg[1] == "late" then
+  jit.off()
+end
 local attachment = assert(moonport.attach("auto"))
+jit.on()
 equal(attachment:host(), "glib", "what auto has taken")
 
 -- GLib calls a C function every 10 ms, so that a loop that sleeps comes back.

@@ -138,5 +138,46 @@ function host.animate(is_on)
   animated = is_on
 end
 
+-- What a handler leaves to GTK goes on when the handler has ended, failed, or waits.
+function host.more(kit)
+  kit.test("signals and timers that handlers connected are called", function()
+    local ticked, destroyed, slept = 0, 0, 0
+    local got = kit.numbers(function(value)
+      host.after(0.02, function()
+        ticked = ticked + 1
+      end)
+      if value % 100 == 0 then
+        local other = Gtk.Window({ title = "Another" })
+        function other.on_destroy()
+          destroyed = destroyed + 1
+        end
+        other:show_all()
+        host.after(0.05, function()
+          other:destroy()
+        end)
+      end
+      if value % 3 == 0 then
+        error("on purpose")
+      elseif value % 3 == 1 then
+        kit.sleep(0.03)
+        host.after(0.001, function()
+          slept = slept + 1
+          collectgarbage()
+        end)
+      end
+    end)
+    kit.attach()
+    kit.burst(got.port, 600)
+    local cancel = host.every(0.02, function()
+      if ticked == 600 and slept == 200 and destroyed == 6 then
+        host.stop()
+      end
+    end)
+    kit.run("what handlers connected")
+    cancel()
+    kit.equal(#kit.take_errors(), 200, "errors")
+  end)
+end
+
 dofile(folder .. "window.lua")(host)
 

@@ -601,6 +601,8 @@ return function(driver)
       run_for = run_for,
       equal = equal,
       raises = raises,
+      sleep = moonport.sleep,
+      take_errors = take_errors,
     })
   end
   resizing()
