@@ -10,7 +10,8 @@ import { INTERPRETERS, STEP, root, start, within } from "./support.mjs";
 let screen, display;
 
 before(async () => {
-  screen = start("Xvfb", ["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]);
+  // -noreset: else it would start anew, and lose who just connects, whenever its last client leaves.
+  screen = start("Xvfb", ["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"]);
   display = `:${await screen.first}`;
   assert.match(display, /^:\d+$/, screen.stderr);
 });
