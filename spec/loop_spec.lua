@@ -4,6 +4,11 @@ local spec = ...
 local moonport = require("moonport")
 local test, equal, match, raises, handler = spec.test, spec.equal, spec.match, spec.raises, spec.handler
 
+local function drain()
+  repeat
+  until moonport.step() == 0
+end
+
 test("run returns when nothing is left, and at once when nothing was there", function()
   moonport.run()
   local fired = {}
@@ -138,6 +143,161 @@ test("handlers may run the loop themselves, 16 deep", function()
   port:close()
 end)
 
+test("10,000 timers fire once each, in the order of their times, and none early", function()
+  local COUNT, HORIZON = 10000, 50
+  local now = spec.clock or function()
+    return 0
+  end
+  local fired, last, early = 0, -1, 0
+  for i = 1, COUNT do
+    local seconds = i * 7919 % HORIZON / 1000
+    local due = now() + seconds
+    moonport.after(seconds, function()
+      fired = fired + 1
+      if spec.clock and now() < due then
+        early = early + 1
+      end
+      -- The clock was read shortly before the timer was made.
+      assert(not spec.clock or due > last - 0.001, "order")
+      last = due
+    end)
+  end
+  local told = 0
+  moonport.on_error(function()
+    told = told + 1
+  end)
+  moonport.run()
+  moonport.on_error(nil)
+  equal(fired, COUNT)
+  equal(told, 0, "out of order")
+  equal(early, 0, "early")
+end)
+
+test("a repeating timer does not drift", function()
+  local now = spec.clock
+  if not now then
+    return
+  end
+  local begun, count, late = now(), 0, {}
+  local timer
+  timer = moonport.every(0.002, function()
+    count = count + 1
+    late[count] = now() - begun - count * 0.002
+    if count == 100 then
+      timer:cancel()
+    end
+  end)
+  moonport.run()
+  equal(count, 100)
+  table.sort(late)
+  assert(late[1] >= 0, "early")
+  -- Drift would make half of them late by more than an interval; a busy machine delays some.
+  assert(late[25] < 0.002, late[25])
+end)
+
+test("timers that are always due leave room for messages and for functions that let others go first", function()
+  local timers = {}
+  local ticks, yields, got = 0, 0, 0
+  for i = 1, 600 do
+    timers[i] = moonport.every(1e-9, function()
+      ticks = ticks + 1
+    end)
+  end
+  local running = true
+  moonport.spawn(function()
+    while running do
+      yields = yields + 1
+      coroutine.yield()
+    end
+  end)
+  local port = moonport.port()
+  port:on(function()
+    got = got + 1
+  end)
+  for i = 1, 500 do
+    port:send(i)
+  end
+  for _ = 1, 20 do
+    local delivered = moonport.step()
+    assert(delivered <= 256, delivered)
+  end
+  equal(got, 500)
+  assert(yields >= 15, yields)
+  assert(ticks >= 1000, ticks)
+  running = false
+  for _, timer in ipairs(timers) do
+    timer:cancel()
+  end
+  port:close()
+  moonport.run()
+end)
+
+test("slow timers leave room for messages", function()
+  local now = spec.clock or os.clock
+  local function busy(milliseconds)
+    local ending = now() + milliseconds / 1000
+    repeat
+    until now() >= ending
+  end
+  local timers, got, longest = {}, 0, 0
+  for i = 1, 30 do
+    timers[i] = moonport.every(1e-9, function()
+      busy(1)
+    end)
+  end
+  local port = moonport.port()
+  port:on(function()
+    busy(1)
+    got = got + 1
+  end)
+  for i = 1, 10 do
+    port:send(i)
+  end
+  for _ = 1, 10 do
+    local begun = now()
+    moonport.step()
+    longest = math.max(longest, now() - begun)
+  end
+  equal(got, 10)
+  -- 4 ms, and what was begun before they were over; 30 ms would be all timers.
+  assert(longest < 0.02, longest)
+  for _, timer in ipairs(timers) do
+    timer:cancel()
+  end
+  port:close()
+end)
+
+test("errors and order in handlers that run loops 5 deep", function()
+  local port, depth, got, told = moonport.port(), 0, {}, {}
+  moonport.on_error(function(message)
+    told[#told + 1] = message:match("deep %d")
+  end)
+  port:on(function(value)
+    depth = depth + 1
+    got[#got + 1] = value
+    local here = depth
+    if here < 5 then
+      moonport.step()
+    end
+    depth = depth - 1
+    error("deep " .. here, 0)
+  end)
+  for i = 1, 20 do
+    port:send(i)
+  end
+  drain()
+  moonport.on_error(nil)
+  equal(#got, 20)
+  for i = 1, 20 do
+    equal(got[i], i)
+  end
+  equal(#told, 20)
+  equal(told[1], "deep 5")
+  equal(told[20], "deep 1")
+  equal(depth, 0)
+  port:close()
+end)
+
 test("timeout tells the next timer", function()
   equal(moonport.timeout(), nil)
   local timer = moonport.after(5, print)
@@ -189,6 +349,9 @@ if jit then
     equal(readable(1000), true, "due")
     equal(moonport.step(), 1)
     equal(readable(), false)
+    local timer = moonport.after(0.005, function() end)
+    timer:cancel()
+    equal(readable(20), false, "cancelled")
     quiet:on(function() end)
     equal(readable(), true, "a handler came")
     equal(moonport.step(), 1)

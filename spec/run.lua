@@ -44,6 +44,20 @@ function spec.raises(pattern, fn, ...)
   spec.match(message, pattern)
 end
 
+-- Seconds of a clock that only goes forward; plain Lua has none.
+if rawget(_G, "jit") then
+  local ffi = require("ffi")
+  ffi.cdef([[
+    struct spec_time { long seconds, nanoseconds; };
+    int clock_gettime(int clock, struct spec_time *time);
+  ]])
+  local time = ffi.new("struct spec_time")
+  function spec.clock()
+    ffi.C.clock_gettime(1, time)
+    return tonumber(time.seconds) + tonumber(time.nanoseconds) * 1e-9
+  end
+end
+
 -- Does a descriptor become readable within so many milliseconds? LuaJIT only.
 function spec.readable(descriptor, milliseconds)
   local ffi = require("ffi")

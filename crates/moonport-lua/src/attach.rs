@@ -189,7 +189,8 @@ fn sdl_refused(stack: Stack, refused: &sdl::Refused) -> Outcome {
     fail(stack, &format!("{FUNCTION}: sdl: {why}"), name)
 }
 
-/// An adapter in Lua gets the module, the object, and a function that runs one turn.
+/// An adapter in Lua gets the module, the object, a function that runs one turn, and one that tells whether anything keeps
+/// `moonport.run` running.
 fn attach_lua(owner: &Owner, stack: Stack, host: &'static str, budget: Budget) -> Result {
     let start = stack.top();
     let place = object::reserve(owner, stack);
@@ -209,7 +210,8 @@ fn attach_lua(owner: &Owner, stack: Stack, host: &'static str, budget: Budget) -
     stack.push_pointer(std::ptr::from_ref(owner).cast_mut().cast());
     stack.copy(object);
     stack.push_closure(c_function!(step), 2);
-    stack.call(4, 3);
+    owner.push_function(stack, c_function!(referenced));
+    stack.call(5, 3);
     if stack.kind(-3) == lua::LUA_TNIL {
         return Ok(Outcome::Values(3));
     }
@@ -229,6 +231,12 @@ fn step(owner: &Owner, stack: Stack) -> Result {
     let delivered =
         if owner.is_attached(budget.attachment) { dispatch::turn_for_host(owner, stack, budget) } else { 0 };
     stack.push_integer(delivered.into());
+    Ok(Outcome::Values(1))
+}
+
+/// What an adapter asks, for loops that end when nothing is left.
+fn referenced(owner: &Owner, stack: Stack) -> Result {
+    stack.push_boolean(owner.is_alive());
     Ok(Outcome::Values(1))
 }
 

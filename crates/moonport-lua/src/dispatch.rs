@@ -46,6 +46,17 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    /// So many thirds of it.
+    fn thirds(self, count: u32) -> Self {
+        Self {
+            messages: self.messages.div_ceil(3).saturating_mul(count).min(self.messages),
+            time: self.time / 3 * count,
+            ..self
+        }
+    }
+}
+
 /// What one turn may still deliver. The clock is read after every message at first, and less often while messages are
 /// handled fast.
 pub(crate) struct Round {
@@ -171,8 +182,9 @@ fn work_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
     }
     let begun = Instant::now();
     lanes::pump_all(owner, stack);
+    // What is always due leaves room for the rest: timers may take a third of the turn, and with handlers that are ready two.
     let mut delivered = run_due(owner, stack, begun, budget);
-    delivered += run_ready(owner, stack);
+    delivered = run_ready(owner, stack, Round::begin(begun, budget.thirds(2), delivered));
     delivered += events::handle_all(owner, stack);
     delivered = deliver_all(owner, stack, Round::begin(begun, budget, delivered));
     delivered += events::handle_all(owner, stack);
@@ -242,8 +254,8 @@ pub(crate) fn serve(owner: &Owner, stack: Stack) -> bool {
 
 /// Timers that were due when the turn began.
 fn run_due(owner: &Owner, stack: Stack, now: Instant, budget: Budget) -> u32 {
-    let mut count = 0;
-    while count < budget.messages && !owner.stopping.get() && !owner.is_detached(budget.attachment) {
+    let mut round = Round::begin(now, budget.thirds(1), 0);
+    while round.goes_on() && !owner.stopping.get() && !owner.is_detached(budget.attachment) {
         if owner.timers.borrow_mut().next_due().is_none_or(|at| at > now) {
             break;
         }
@@ -265,23 +277,25 @@ fn run_due(owner: &Owner, stack: Stack, now: Instant, budget: Budget) -> u32 {
             Some(Due::Nothing) => {}
             None => break,
         }
-        count += 1;
+        round.delivered += 1;
     }
-    count
+    round.delivered
 }
 
-/// Handlers that had let others go first when the turn began.
-fn run_ready(owner: &Owner, stack: Stack) -> u32 {
-    let mut count = 0;
+/// Handlers that had let others go first when the turn began; gives how many were delivered by then.
+fn run_ready(owner: &Owner, stack: Stack, mut round: Round) -> u32 {
     let waiting = owner.ready.borrow().len();
     for _ in 0..waiting {
+        if !round.goes_on() || owner.stopping.get() || owner.is_detached(round.attachment) {
+            break;
+        }
         let Some(id) = owner.ready.borrow_mut().pop_front() else { break };
         if let Some(task) = task::take(owner, id) {
             task::go_on(owner, stack, task, |_| 0);
-            count += 1;
+            round.delivered += 1;
         }
     }
-    count
+    round.delivered
 }
 
 fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Message>) {

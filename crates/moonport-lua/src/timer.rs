@@ -108,6 +108,7 @@ fn cancel(owner: &Owner, stack: Stack) -> Result {
     let removed = owner.timers.borrow_mut().remove(timer);
     if let Some(Due::Call { function, .. }) = removed {
         stack.release(function);
+        owner.rearm();
     }
     Ok(Outcome::Values(0))
 }

@@ -42,14 +42,14 @@ local function host_of(object)
   end
 end
 
-local function start(name, moonport, object, step)
+local function start(name, moonport, object, step, referenced)
   local found, attach = pcall(require, "moonport.host." .. name)
   if not found and not tostring(attach):find("not found", 1, true) then
     error(attach, 0)
   elseif not found then
     return nil, ("moonport.attach: no adapter for %q: %s"):format(name, attach), "not_found"
   end
-  local detach, message, kind = attach(moonport, object, step)
+  local detach, message, kind = attach(moonport, object, step, referenced)
   if detach ~= nil and type(detach) ~= "function" then
     error(("moonport.host.%s: expected a function that detaches, got a %s"):format(name, type(detach)), 0)
   end
