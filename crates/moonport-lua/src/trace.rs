@@ -53,15 +53,20 @@ thread_local! {
     static CALIBRATION: RefCell<Option<Calibration>> = const { RefCell::new(None) };
 }
 
-const CODE: &[u8] = b"local ffi, jit, address = require 'ffi', require 'jit', ...
+/// The compiler is turned on where it was off, if the system allows that: the program may do so later.
+const CODE: &[u8] = b"local ffi, jit, address, allowed = require 'ffi', require 'jit', ...
 local probe = ffi.cast('int (*)(int)', address)
 local function interpreted() for i = 1, 100 do probe(0) end end
 jit.off(interpreted)
-for round = 1, 3 do
+local was_on = jit.status()
+if not was_on and not allowed then return end
+jit.on()
+for round = 1, 8 do
   interpreted()
   for i = 1, 400 do probe(1) end
   interpreted()
-end";
+end
+if not was_on then jit.off() end";
 
 /// Called by the loops above: 0 by the one that is never compiled, 1 by the other.
 extern "C" fn probe(compiled: c_int) -> c_int {
@@ -80,8 +85,8 @@ extern "C" fn probe(compiled: c_int) -> c_int {
     compiled
 }
 
-/// Looks for the word, with loops run on `stack`; `None` where there is no FFI library, nothing is compiled, or several words
-/// would do. `other` is a second thread, for where the main one was not met yet.
+/// Looks for the word, with loops run on `stack`; `None` where there is no FFI library, nothing can be compiled, or several
+/// words would do. `other` is a second thread, for where the main one was not met yet.
 pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<TraceWord> {
     let global = match main {
         Some(main) => global_behind(main)?,
@@ -94,7 +99,8 @@ pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<Tr
     let status = if loaded == lua::LUA_OK {
         #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
         stack.push_pointer(probe as *mut std::ffi::c_void);
-        stack.call_protected(1, 0)
+        stack.push_boolean(may_make_code());
+        stack.call_protected(2, 0)
     } else {
         loaded
     };
@@ -103,10 +109,39 @@ pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<Tr
         stack.pop(1);
         return None;
     }
-    let fits = |at: &usize| !calibration.interpreted[*at] && calibration.compiled[*at] > 0;
-    let mut found = (0..WORDS).filter(fits);
-    let (word, other) = (found.next()?, found.next());
-    other.is_none().then(|| TraceWord(global.wrapping_add(word)))
+    clearest(&calibration).map(|word| TraceWord(global.wrapping_add(word)))
+}
+
+/// Does the system let this process write code and run it? LuaJIT ends the process if it is turned on where it may not.
+fn may_make_code() -> bool {
+    const SIZE: usize = 4096;
+    // SAFETY: a new mapping, with no address that is wanted.
+    let page = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            SIZE,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if page == libc::MAP_FAILED {
+        return false;
+    }
+    // SAFETY: the page is ours, and nobody looks at it.
+    let allowed = unsafe { libc::mprotect(page, SIZE, libc::PROT_READ | libc::PROT_EXEC) } == 0;
+    // SAFETY: as above.
+    unsafe { libc::munmap(page, SIZE) };
+    allowed
+}
+
+/// The word that was set in most of the calls from compiled code. Others that are 0 in the interpreter by chance are set in few.
+fn clearest(calibration: &Calibration) -> Option<usize> {
+    let count = |at: usize| if calibration.interpreted[at] { 0 } else { calibration.compiled[at] };
+    let word = (0..WORDS).max_by_key(|at| count(*at)).filter(|at| count(*at) > 0)?;
+    let next = (0..WORDS).filter(|at| *at != word).map(count).max().unwrap_or(0);
+    (next < count(word) / 2).then_some(word)
 }
 
 /// What a thread has behind its header: in builds with 64-bit references, the address of the global state.
@@ -132,4 +167,29 @@ fn global_of_both(stack: Stack, other: Stack) -> Option<*const usize> {
     stack.pop(1);
     let global = third_word(stack);
     (wide && stack != other && global == third_word(other)).then_some(global)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibrated(words: &[(usize, u32, bool)]) -> Option<usize> {
+        let mut calibration =
+            Calibration { global: std::ptr::null(), interpreted: [false; WORDS], compiled: [0; WORDS] };
+        for (at, compiled, interpreted) in words {
+            calibration.compiled[*at] = *compiled;
+            calibration.interpreted[*at] = *interpreted;
+        }
+        clearest(&calibration)
+    }
+
+    #[test]
+    fn the_word_that_tells_most_often_is_taken_if_it_stands_out() {
+        assert_eq!(calibrated(&[]), None);
+        assert_eq!(calibrated(&[(7, 3000, true)]), None, "set in the interpreter too");
+        assert_eq!(calibrated(&[(47, 1143, false)]), Some(47));
+        assert_eq!(calibrated(&[(47, 1143, false), (102, 343, false), (119, 344, false), (7, 3000, true)]), Some(47));
+        assert_eq!(calibrated(&[(47, 1143, false), (48, 1143, false)]), None, "two say the same");
+        assert_eq!(calibrated(&[(47, 1143, false), (48, 600, false)]), None, "which one is not clear");
+    }
 }
