@@ -27,6 +27,7 @@ int SDL_GetRendererOutputSize(SDL_Renderer *renderer, int *w, int *h);
 void SDL_RenderPresent(SDL_Renderer *renderer);
 void SDL_SetWindowSize(SDL_Window *window, int w, int h);
 int SDL_WaitEvent(SDL_Event *event);
+int SDL_PollEvent(SDL_Event *event);
 int SDL_WaitEventTimeout(SDL_Event *event, int milliseconds);
 ]])
 local VIDEO, CENTERED, RESIZABLE, SOFTWARE = 0x20, 0x2fff0000, 0x20, 1
@@ -111,6 +112,7 @@ local function wait()
   return due == math.huge and -1 or math.max(0, math.ceil((due - native.native_now()) * 1000))
 end
 
+-- Is it Moonport's?
 local function handle()
   if event.type == MOUSE_MOTION then
     motions = motions + 1
@@ -120,12 +122,8 @@ local function handle()
     elseif event.window.event == SIZE_CHANGED then
       sizes = sizes + 1
     end
-  elseif event.type >= USER_EVENT and event.type <= LAST_EVENT then
-    moonport.step()
-    if host.others then
-      host.others()
-    end
   end
+  return event.type >= USER_EVENT and event.type <= LAST_EVENT
 end
 
 local stopping = false
@@ -133,7 +131,16 @@ local stopping = false
 function host.run()
   repeat
     if sdl.SDL_WaitEventTimeout(event, wait()) == 1 then
-      handle()
+      local woken = false
+      repeat
+        woken = handle() or woken
+      until sdl.SDL_PollEvent(event) == 0
+      if woken then
+        moonport.step()
+        if host.others then
+          host.others()
+        end
+      end
     end
     run_timers()
   until stopping
