@@ -98,7 +98,7 @@ test("neovim: lines come into the buffer, and are read from it", async () => {
 
 /** A screen of its own; gives its name. */
 async function openScreen() {
-  const size = ["-screen", "0", "640x480x24", "-nolisten", "tcp"];
+  const size = ["-screen", "0", "640x480x24", "-nolisten", "tcp", "-noreset"];
   const server = spawn("Xvfb", ["-displayfd", "3", ...size], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   after(() => server.kill());
   const number = new Promise((resolve, reject) => {
