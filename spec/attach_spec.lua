@@ -57,10 +57,11 @@ test("where no host is, the error says what to do instead", function()
 end)
 
 test("without its adapter a host in Lua is not found", function()
-  local path = package.path
-  package.path = ""
+  local name, path = "moonport.host.luv", package.path
+  local loaded, built_in = package.loaded[name], package.preload[name]
+  package.path, package.loaded[name], package.preload[name] = "", nil, nil
   local ok, message = pcall(failure, 'no adapter for "luv": .*moonport.host.luv', "not_found", "luv")
-  package.path = path
+  package.path, package.loaded[name], package.preload[name] = path, loaded, built_in
   assert(ok, message)
 end)
 

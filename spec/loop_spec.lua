@@ -173,26 +173,30 @@ test("10,000 timers fire once each, in the order of their times, and none early"
   equal(early, 0, "early")
 end)
 
-test("a repeating timer does not drift", function()
+test("a repeating timer keeps to its times, and fires at most once for each", function()
   local now = spec.clock
   if not now then
     return
   end
-  local begun, count, late = now(), 0, {}
+  local INTERVAL = 0.002
+  local begun, count = now(), 0
   local timer
-  timer = moonport.every(0.002, function()
+  timer = moonport.every(INTERVAL, function()
     count = count + 1
-    late[count] = now() - begun - count * 0.002
+    -- A busy machine may pass over some of its times.
+    assert(count <= (now() - begun) / INTERVAL, "twice for one time, or early")
     if count == 100 then
       timer:cancel()
     end
   end)
+  local told = {}
+  moonport.on_error(function(message)
+    told[#told + 1] = message
+  end)
   moonport.run()
+  moonport.on_error(nil)
   equal(count, 100)
-  table.sort(late)
-  assert(late[1] >= 0, "early")
-  -- Drift would make half of them late by more than an interval; a busy machine delays some.
-  assert(late[25] < 0.002, late[25])
+  equal(#told, 0, tostring(told[1]))
 end)
 
 test("timers that are always due leave room for messages and for functions that let others go first", function()

@@ -226,6 +226,9 @@ end
 jit.off(in_state)
 
 test("two states in a process each have their own source, and closing one while attached leaves the other", function()
+  if package.preload.moonport then
+    return -- built in: other states do not find it
+  end
   local attachment = assert(moonport.attach("glib"))
   local port, got = moonport.port({ name = "spec-first" }), 0
   port:on(handler(function()

@@ -62,7 +62,8 @@ impl Budget {
 pub(crate) struct Round {
     delivered: u32,
     limit: u32,
-    begun: Instant,
+    /// `None`: the first look at the clock.
+    begun: Option<Instant>,
     time: Duration,
     read_at: u32,
     attachment: u64,
@@ -71,12 +72,18 @@ pub(crate) struct Round {
 impl Round {
     fn begin(begun: Instant, budget: Budget, delivered: u32) -> Self {
         let Budget { messages: limit, time, attachment } = budget;
-        Self { delivered, limit, begun, time, read_at: delivered + 1, attachment }
+        Self { delivered, limit, begun: Some(begun), time, read_at: delivered + 1, attachment }
+    }
+
+    /// One that begins when its first message has been handled: most often there is no second one.
+    fn after_sleep() -> Self {
+        let Budget { messages: limit, time, attachment } = Budget::default();
+        Self { delivered: 0, limit, begun: None, time, read_at: 1, attachment }
     }
 
     /// One that delivers nothing.
     pub(crate) fn over() -> Self {
-        Self { delivered: 0, limit: 0, begun: Instant::now(), time: Duration::ZERO, read_at: 0, attachment: 0 }
+        Self { delivered: 0, limit: 0, begun: None, time: Duration::ZERO, read_at: 0, attachment: 0 }
     }
 
     /// Nothing waits any more: what comes from now on is for the next turn.
@@ -100,7 +107,7 @@ impl Round {
     }
 
     fn read_clock(&mut self) {
-        let elapsed = self.begun.elapsed();
+        let elapsed = self.begun.get_or_insert_with(Instant::now).elapsed();
         // At this pace, an eighth of the budget until the next look, and at most 32 messages.
         let pace = elapsed.as_nanos() / u128::from(self.delivered) + 1;
         let stride = (self.time.as_nanos() / 8 / pace).clamp(1, 32);
@@ -398,7 +405,10 @@ fn expect_next(owner: &Owner, stack: Stack) {
 /// the one or the other: then nothing else changes.
 fn again(owner: &Owner, stack: Stack, origin: &Origin) -> Option<Incoming> {
     let Origin::Port(endpoint, None) = origin else { return None };
-    if owner.mailbox(|mailbox| mailbox.is_drained()) != Some(false) || !may_repeat(owner, endpoint) {
+    if owner.mailbox(|mailbox| mailbox.is_drained()) != Some(false) && !sleep_in_task(owner, endpoint) {
+        return None;
+    }
+    if !may_repeat(owner, endpoint) {
         return None;
     }
     let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key, |_| true)).flatten()?;
@@ -409,6 +419,33 @@ fn again(owner: &Owner, stack: Stack, origin: &Origin) -> Option<Incoming> {
     #[cfg(feature = "luajit")]
     endpoint.warm();
     Some(Incoming::new(endpoint, endpoint.shown(false), message))
+}
+
+/// In `moonport.run`, a task that has handled a single message of this port sleeps itself until something comes, where nothing
+/// else is to do: ending the task and starting another would double the work. `true` if a message is there. What a signal wants
+/// is left to `moonport.run`.
+pub(crate) fn sleep_in_task(owner: &Owner, endpoint: &Endpoint) -> bool {
+    #[cfg(feature = "luajit")]
+    if endpoint.is_stream() && !owner.in_stream.get() {
+        // A new task gets the loop for that.
+        return false;
+    }
+    let is_in_run = owner.sleeps_in_tasks.get() && owner.depth.get() == 1 && owner.fetches.get() == endpoint.fetches();
+    if !is_in_run || endpoint.serial || owner.round.borrow().delivered != 1 || !owner.waits_for_messages_alone() {
+        return false;
+    }
+    let slept = owner.mailbox(|mailbox| mailbox.is_drained().then(|| mailbox.sleep(None))).flatten();
+    if slept.is_none() || is_signal(&slept) {
+        owner.signalled.set(slept.is_some());
+        return false;
+    }
+    owner.round.replace(Round::after_sleep());
+    owner.mailbox(|mailbox| mailbox.is_empty()) == Some(false)
+}
+
+/// Was a sleep ended by a signal?
+fn is_signal(slept: &Option<std::io::Result<bool>>) -> bool {
+    matches!(slept, Some(Err(error)) if error.kind() == ErrorKind::Interrupted)
 }
 
 /// May the running task handle another message of this port, if it is the next one?
@@ -610,8 +647,7 @@ pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) -> R
     owner.watch_lanes();
     owner.rearm();
     let woken = owner.mailbox(|mailbox| mailbox.sleep(limit));
-    let interrupted = woken.is_some_and(|woken| woken.is_err_and(|error| error.kind() == ErrorKind::Interrupted));
-    if interrupted { let_hooks_run(stack) } else { Ok(()) }
+    if is_signal(&woken) { let_hooks_run(stack) } else { Ok(()) }
 }
 
 /// Interpreters handle Ctrl-C by a debug hook, which sees Lua code only: run some.

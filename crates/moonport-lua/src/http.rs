@@ -458,9 +458,14 @@ impl Site {
 }
 
 impl Owner {
+    /// Is a server about to end?
+    pub(crate) fn has_stopping_sites(&self) -> bool {
+        self.sites.borrow().iter().any(|site| site.deadline.get().is_some())
+    }
+
     /// Ends the servers whose stopping is over.
     pub(crate) fn settle_sites(&self, stack: Stack) {
-        if self.sites.borrow().iter().all(|site| site.deadline.get().is_none()) {
+        if !self.has_stopping_sites() {
             return;
         }
         let (over, kept) =

@@ -65,6 +65,8 @@ pub(crate) struct Owner {
     pub(crate) origin: Cell<Origin>,
     /// May it go on to the next message when its handler has returned?
     pub(crate) fetches: Cell<Fetches>,
+    /// Is its loop one of a stream?
+    pub(crate) in_stream: Cell<bool>,
     /// Which one of its port's handlers it has fetched.
     pub(crate) handler: Cell<u32>,
     /// What the present turn may still deliver.
@@ -73,6 +75,10 @@ pub(crate) struct Owner {
     pub(crate) wait: Cell<Option<Wait>>,
     pub(crate) depth: Cell<u32>,
     pub(crate) stopping: Cell<bool>,
+    /// `moonport.run` runs, and not inside a handler.
+    pub(crate) sleeps_in_tasks: Cell<bool>,
+    /// A signal has ended such a sleep.
+    pub(crate) signalled: Cell<bool>,
     /// The last `moonport.run()` ended by `moonport.stop()`.
     pub(crate) stopped: Cell<bool>,
     pub(crate) on_error: Cell<Option<Anchor>>,
@@ -243,11 +249,14 @@ impl Owner {
             running: Cell::new(None),
             origin: Cell::default(),
             fetches: Cell::default(),
+            in_stream: Cell::default(),
             handler: Cell::default(),
             round: RefCell::new(Round::over()),
             wait: Cell::new(None),
             depth: Cell::new(0),
             stopping: Cell::new(false),
+            sleeps_in_tasks: Cell::new(false),
+            signalled: Cell::new(false),
             stopped: Cell::new(false),
             on_error: Cell::new(None),
             in_hand: Scratch::default(),
@@ -346,6 +355,15 @@ impl Owner {
     /// The deadline of the next timer, or now if a handler is ready to go on.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         if self.ready.borrow().is_empty() { self.timers.borrow_mut().next_due() } else { Some(Instant::now()) }
+    }
+
+    /// Is a message, or an event of the mailbox, all that can give this owner something to do?
+    pub(crate) fn waits_for_messages_alone(&self) -> bool {
+        let ends = self.stopping.get() || self.is_interrupted() || !self.is_alive();
+        let other =
+            !self.timers.borrow().is_empty() || !self.ready.borrow().is_empty() || !self.lanes.borrow().is_empty();
+        let watched = self.descriptor.borrow().is_some();
+        !ends && !other && !watched && !self.has_stopping_sites()
     }
 
     /// Does anything referenced remain that could still produce a message?

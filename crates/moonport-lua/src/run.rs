@@ -20,25 +20,38 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
         return Err("moonport.run: loops are nested more than 16 deep".into());
     }
     let was_interrupted = owner.is_interrupted();
-    while !owner.stopping.get() && !owner.is_interrupted() {
-        let delivered = dispatch::work(owner, stack);
-        // A single message tells of no stream: back to sleep, after one look.
-        if delivered > 1 {
-            let_senders_go_on(delivered);
-            continue;
-        }
-        if owner.stopping.get() || !owner.is_alive() {
-            break;
-        }
-        let slept = dispatch::sleep(owner, stack, None);
-        slept.map_err(|Failure(message)| Failure(format!("{message}\n{}", report::kept_by(owner))))?;
-    }
+    let outer = owner.sleeps_in_tasks.replace(owner.depth.get() == 0);
+    let ended = deliver_until_stopped(owner, stack);
+    owner.sleeps_in_tasks.set(outer);
+    ended.map_err(|Failure(message)| Failure(format!("{message}\n{}", report::kept_by(owner))))?;
     if owner.is_interrupted() && !was_interrupted {
         report::print(None, &format!("interrupted; {}", report::kept_by(owner)));
     }
     dispatch::rest(owner);
     owner.stopped.set(owner.stopping.replace(false));
     Ok(Outcome::Values(0))
+}
+
+/// # Errors
+/// What Lua's handler of a signal raised.
+fn deliver_until_stopped(owner: &Owner, stack: Stack) -> Result<()> {
+    while !owner.stopping.get() && !owner.is_interrupted() {
+        let delivered = dispatch::work(owner, stack);
+        if owner.signalled.take() {
+            dispatch::let_hooks_run(stack)?;
+        }
+        // A single message tells of no stream: back to sleep, after one look.
+        if delivered > 1 {
+            let_senders_go_on(delivered);
+            continue;
+        }
+        // Again: a task may have slept, and taken the wake-up of who interrupts.
+        if owner.stopping.get() || owner.is_interrupted() || !owner.is_alive() {
+            break;
+        }
+        dispatch::sleep(owner, stack, None)?;
+    }
+    Ok(())
 }
 
 /// How long an owner that has caught up with a stream of messages leaves the queue alone.

@@ -57,14 +57,14 @@ enum Loops {
     Made(Anchor, [Anchor; MOST + 1]),
 }
 
-/// A port's stream begins when so many messages were handled without a pause between two of them.
-const WARM: u32 = 1000;
+/// A port's stream begins when so many messages were handled by tasks that had handled one before.
+const WARM: u32 = 256;
 
 /// It is none if so many in a row found the loop interpreted: then a call through the FFI library costs more than it saves.
 const INTERPRETED: u32 = 2000;
 
 impl Endpoint {
-    /// One message more came while the handler of the last one was at work.
+    /// One message more was handled by the task that had handled the last one.
     pub(crate) fn warm(&self) {
         let pace = self.pace.get();
         if pace < WARM {
@@ -72,7 +72,8 @@ impl Endpoint {
         }
     }
 
-    fn is_stream(&self) -> bool {
+    /// Do its messages come in a stream?
+    pub(crate) fn is_stream(&self) -> bool {
         (WARM..WARM + INTERPRETED).contains(&self.pace.get())
     }
 
@@ -209,16 +210,20 @@ fn take(owner: &Owner, origin: &Origin) -> Option<()> {
         Shown::Arguments(callback) => Some(callback),
         Shown::Message { .. } => return None,
     };
-    if !dispatch::may_repeat(owner, endpoint) {
-        return None;
-    }
     let before = owner.stream.message.take();
-    let message = owner.mailbox(|mailbox| {
+    let is_drained = owner.mailbox(|mailbox| {
         if let Some(before) = before {
             mailbox.recycle(before);
         }
-        mailbox.next_of(endpoint.key, |message| message.payload.is_copied())
+        mailbox.is_drained()
     });
+    if is_drained != Some(false) && !dispatch::sleep_in_task(owner, endpoint) {
+        return None;
+    }
+    if !dispatch::may_repeat(owner, endpoint) {
+        return None;
+    }
+    let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key, |message| message.payload.is_copied()));
     let message = message.flatten()?;
     dispatch::count(owner);
     // SAFETY: nobody else looks at the slots until the loop does.

@@ -230,7 +230,9 @@ pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor
         Fetches::Calls | Fetches::Nothing => thread.0.copy(CALL_STARTER),
     }
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
+    let outer = owner.in_stream.replace(is_pushed);
     run(owner, stack, task, 0, fetches);
+    owner.in_stream.set(outer);
 }
 
 fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fetches) {

@@ -46,7 +46,7 @@ impl Signal {
         let one = 1_u64.to_ne_bytes();
         poll::keep_errno(|| {
             // SAFETY: the buffer lives through the call and is the eight bytes long that eventfd wants.
-            unsafe { libc::write(self.descriptor.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+            unsafe { write(self.descriptor.as_raw_fd(), one.as_ptr(), one.len()) };
         });
     }
 
@@ -66,20 +66,9 @@ impl Signal {
     /// Sleeps until the signal is raised; a time that passed unseen counts too.
     pub(super) fn sleep(&self) -> io::Result<()> {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
-        // Not libc's wrapper, which makes the thread cancellable meanwhile, by two locked writes.
-        // SAFETY: it has room for one event, which lives through the call; no set of signals is passed.
-        let count = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait,
-                self.edges.as_raw_fd(),
-                &raw mut event,
-                1,
-                -1,
-                std::ptr::null::<u8>(),
-                8,
-            )
-        };
-        if count < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        // SAFETY: it has room for one event, which lives through the call.
+        let woken = unsafe { wait_for_event(self.edges.as_raw_fd(), &raw mut event) };
+        if woken { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -89,4 +78,35 @@ impl Signal {
     pub(super) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
         poll::readable(self.descriptor.as_raw_fd(), timeout)
     }
+}
+
+// Not libc's wrappers: they make the thread cancellable meanwhile, by two locked writes a call. miri knows the wrappers only.
+
+/// # Safety
+/// As write(2).
+unsafe fn write(descriptor: RawFd, bytes: *const u8, count: usize) {
+    #[cfg(not(miri))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        libc::syscall(libc::SYS_write, descriptor, bytes, count)
+    };
+    #[cfg(miri)]
+    // SAFETY: the caller's promise.
+    unsafe {
+        libc::write(descriptor, bytes.cast(), count)
+    };
+}
+
+/// epoll_wait(2) for one event, for ever. `false`: errno says why not.
+///
+/// # Safety
+/// The event has room.
+unsafe fn wait_for_event(set: RawFd, event: *mut libc::epoll_event) -> bool {
+    #[cfg(not(miri))]
+    // SAFETY: the caller's promise; no set of signals is passed.
+    let count = unsafe { libc::syscall(libc::SYS_epoll_pwait, set, event, 1, -1, std::ptr::null::<u8>(), 8) };
+    #[cfg(miri)]
+    // SAFETY: the caller's promise.
+    let count = unsafe { libc::epoll_wait(set, event, 1, -1) };
+    count >= 0
 }
