@@ -58,9 +58,11 @@ end
 -- Runs a command: did it end well, and what it printed.
 function machine.output(command)
   local pipe = assert(io.popen("{ " .. command .. "; } 2>&1; echo $?"))
-  local text, status = pipe:read("*a"):match("^(.-)(%d+)%s*$")
+  local all = pipe:read("*a")
   pipe:close()
-  return status == "0", text
+  -- None where something writes on after the command's end.
+  local text, status = all:match("^(.-)(%d+)%s*$")
+  return status == "0", text or all
 end
 
 function machine.quote(text)

@@ -1,12 +1,11 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- The contestants in JavaScript: child processes, each of which makes one measurement and prints it as JSON. Node is found
--- by PATH; what bench/peers/setup installed is found by MOONPORT_PEERS, or in target/peers.
+-- The contestants in JavaScript: child processes. Node is found by PATH; what bench/peers/setup installed is found by
+-- MOONPORT_PEERS, or in target/peers.
 
+local children = require("children")
 local machine = require("machine")
-local moonport = require("moonport")
 
 local peers = {}
-local PATIENCE = "60"
 
 local function folder()
   return os.getenv("MOONPORT_PEERS") or "target/peers"
@@ -43,22 +42,6 @@ local function runtime(name)
   return nil, "node is not installed"
 end
 
--- Runs peer.js: what it printed; nil and the reason.
-local function ask(command, mode, ...)
-  local words = { "timeout", PATIENCE }
-  for _, word in ipairs(command) do
-    words[#words + 1] = machine.quote(word)
-  end
-  words[#words + 1] = mode .. (" %d"):rep(select("#", ...)):format(...)
-  local fine, text = machine.output(table.concat(words, " "))
-  local line = text:match("({[^\n]*})%s*$")
-  local result = fine and line and moonport.json.decode(line)
-  if result then
-    return result
-  end
-  return nil, text:match("[^\n]+") or "it ended without a word"
-end
-
 -- The flags by which an addon is compiled for the node that is found; nil and the reason.
 function peers.node_flags()
   local path = node()
@@ -82,10 +65,13 @@ function peers.contestant(scripts, name, library)
   if not path then
     return nil, reason
   end
-  local command = { path, scripts .. "/peer.js", name, library, folder() }
   return {
-    ask = function(...)
-      return ask(command, ...)
+    ask = function(mode, ...)
+      local command = { path, scripts .. "/peer.js", name, library, folder(), mode }
+      for _, number in ipairs({ ... }) do
+        command[#command + 1] = ("%d"):format(number)
+      end
+      return children.ask(command)
     end,
   }
 end
