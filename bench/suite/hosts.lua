@@ -196,7 +196,7 @@ local function notes_of(missing)
     ("Medians of %d rounds in which the hosts take turns, each time in a new process;"):format(rounds.COUNT)
       .. " a ratio is the median of the rounds' ratios.",
     ("%d messages each way and round, 1 to 3 ms apart: all threads sleep, and no timer is in step."):format(MESSAGES)
-      .. " A timer of 10 ms then takes 5.",
+      .. " A timer takes half its period.",
     "The time is from just before the send to the first line of the handler. Which way is first changes from round to round.",
     "Idle wake-ups: how often any thread of the process went to sleep again in a second of silence, as the kernel counts.",
     "moonport.run, select and SDL's loops are the program's own. wxWidgets on Linux runs on GLib, and is not measured apart.",
