@@ -23,6 +23,7 @@ use tokio::time::{Sleep, sleep};
 use crate::Limits;
 use crate::connection::{self, LINGER};
 use crate::refusal::TOO_MANY_CONNECTIONS;
+use crate::room::{Crowd, Room};
 use crate::routes::Routes;
 use crate::security::Guard;
 use crate::server::{ABORTING, Control, RUNNING};
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) links: Arc<Links>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) control: Arc<Control>,
+    pub(crate) wakes: Arc<Wakes>,
+    pub(crate) room: Arc<Room>,
 }
 
 impl Plan {
@@ -93,10 +96,12 @@ impl Plan {
             links: self.links,
             sender: self.sender,
             counters: self.counters,
-            wakes: Arc::default(),
+            wakes: self.wakes,
+            crowd: Crowd::new(self.room),
             stopping: Cell::new(false),
             seats: RefCell::default(),
             turned_away: Cell::new(0),
+            sockets: Cell::new((0, 0)),
             main: Cell::new(None),
         });
         let mut main = Main {
@@ -134,12 +139,16 @@ pub(crate) struct Site {
     pub(crate) sender: Sender,
     pub(crate) counters: Arc<Counters>,
     pub(crate) wakes: Arc<Wakes>,
+    /// WebSockets that wait for room in the mailbox.
+    pub(crate) crowd: Crowd,
     /// The most that hyper buffers of a connection, in each direction.
     pub(crate) hyper_buffer: usize,
     stopping: Cell<bool>,
     /// The connections, and what wakes their tasks.
     seats: RefCell<BTreeMap<u64, Option<Waker>>>,
     turned_away: Cell<usize>,
+    /// WebSockets: the last one's number, and how many are open.
+    sockets: Cell<(u64, u64)>,
     /// Set while the main task waits for the last connection to end.
     main: Cell<Option<Waker>>,
 }
@@ -165,6 +174,23 @@ impl Site {
         }
     }
 
+    /// A WebSocket begins; gives its number.
+    pub(crate) fn open_socket(&self) -> u64 {
+        let (last, open) = self.sockets.get();
+        self.set_sockets(last + 1, open + 1);
+        last + 1
+    }
+
+    pub(crate) fn close_socket(&self) {
+        let (last, open) = self.sockets.get();
+        self.set_sockets(last, open.saturating_sub(1));
+    }
+
+    fn set_sockets(&self, last: u64, open: u64) {
+        self.sockets.set((last, open));
+        self.counters.sockets.set(open);
+    }
+
     fn stop(&self) {
         self.stopping.set(true);
         let wakers: Vec<_> = self.seats.borrow().values().flatten().cloned().collect();
@@ -186,6 +212,7 @@ struct Main {
 impl Main {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.site.wakes.spread(context.waker(), &mut self.spare);
+        self.site.crowd.spread();
         match self.control.poll(context.waker()) {
             RUNNING => {}
             ABORTING => return Poll::Ready(()),

@@ -55,11 +55,14 @@ pub struct Limits {
     pub uri: usize,
     /// Nesting of JSON.
     pub depth: usize,
+    /// Bytes of one WebSocket message.
+    pub message: usize,
     /// From connecting, or from the first byte on a kept connection, to the end of the head.
     pub head_time: Duration,
     /// From the end of the head to the end of the body.
     pub body_time: Duration,
-    /// Silence on a kept connection, and silence of a client that does not read its answer.
+    /// Silence on a kept connection, and silence of a client that does not read its answer. WebSockets are pinged after
+    /// half of it, and closed when the next ping is due without a sign of life.
     pub idle_time: Duration,
 }
 
@@ -70,6 +73,7 @@ impl Default for Limits {
             headers: 64,
             uri: 8192,
             depth: 128,
+            message: 1 << 20,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(60),

@@ -5,7 +5,7 @@
 use std::cell::{Cell, OnceCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -19,6 +19,8 @@ use crate::accept::Site;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
 use crate::service;
+use crate::session;
+use crate::upgrade::Upgrade;
 
 /// A client that closed its side while its request waits is gone after this time.
 pub(crate) const LEAVE: Duration = Duration::from_millis(50);
@@ -77,6 +79,8 @@ pub(crate) struct Link {
     /// Of the current body, by the sizes of its chunks so far.
     announced: Cell<u64>,
     verdict: Cell<Option<Verdict>>,
+    /// Set when the answer is 101: what comes after it.
+    upgrade: Cell<Option<Box<Upgrade>>>,
     /// Wakes the task from the owner's thread.
     gathered: OnceCell<Waker>,
     /// Set by the gate when it holds bytes back for which no socket will wake it.
@@ -98,6 +102,7 @@ impl Link {
             head_size: Cell::new(0),
             announced: Cell::new(0),
             verdict: Cell::new(None),
+            upgrade: Cell::new(None),
             gathered: OnceCell::new(),
             waker: Cell::new(None),
             idle_time: site.limits.idle_time,
@@ -128,6 +133,10 @@ impl Link {
 
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {
         self.verdict.take()
+    }
+
+    pub(crate) fn upgrade(&self, upgrade: Upgrade) {
+        self.upgrade.set(Some(Box::new(upgrade)));
     }
 
     pub(crate) fn head_size(&self) -> usize {
@@ -215,7 +224,7 @@ impl Link {
 }
 
 /// Now and so much, or a time that never comes.
-fn after(time: Duration) -> Instant {
+pub(crate) fn after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
 }
@@ -232,23 +241,23 @@ pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, p
     if site.limits.headers > HYPER_HEADERS {
         builder.max_headers(site.limits.headers);
     }
-    let mut connection = pin!(builder.serve_connection(gate, service));
+    let mut connection = builder.serve_connection(gate, service);
 
     let mut armed = link.deadline.get();
     let mut timer = pin!(sleep_until(armed));
     let mut polled = false;
     let mut told = false;
-    poll_fn(|context| {
+    let is_done = poll_fn(|context| {
         if !polled {
             site.seat(place, context.waker());
         }
         if site.is_stopping() && !told {
             told = true;
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
         }
         loop {
-            if connection.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
+                return Poll::Ready(result.is_ok());
             }
             // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.
             let deadline = link.deadline.get();
@@ -262,11 +271,17 @@ pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, p
                 return Poll::Pending;
             }
             if !link.expire() {
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
         }
     })
     .await;
+    if let Some(upgrade) = link.upgrade.take().filter(|_| is_done) {
+        // What the client has sent since 101 is read at the end, so that it gets the close frame.
+        link.linger();
+        let http1::Parts { io, read_buf, .. } = connection.into_parts();
+        Box::pin(session::run(Rc::clone(&site), io, read_buf, *upgrade)).await;
+    }
 }
 
 /// hyper's own limit where none is set; setting one costs an allocation for each request.

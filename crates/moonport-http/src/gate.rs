@@ -26,6 +26,9 @@ const BODY_BUFFER: usize = 65_536;
 /// Bytes that a closing connection reads and throws away.
 const DRAIN: usize = 1 << 20;
 
+/// The same for a WebSocket, whose messages may be larger than any limit before they are refused.
+const DRAIN_SOCKET: usize = 64 << 20;
+
 pub(crate) struct Gate {
     stream: TcpStream,
     link: Rc<Link>,
@@ -36,6 +39,7 @@ pub(crate) struct Gate {
     stage: Stage,
     closed: bool,
     drained: usize,
+    most_drained: usize,
 }
 
 enum Stage {
@@ -57,7 +61,39 @@ const COLLECT: Stage = Stage::Head { search: Search::START, fresh: true };
 
 impl Gate {
     pub(crate) fn new(stream: TcpStream, link: Rc<Link>, site: Rc<Site>) -> Self {
-        Self { stream, link, site, bytes: Vec::new(), start: 0, end: 0, stage: COLLECT, closed: false, drained: 0 }
+        Self {
+            stream,
+            link,
+            site,
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            stage: COLLECT,
+            closed: false,
+            drained: 0,
+            most_drained: DRAIN,
+        }
+    }
+
+    /// After 101 bytes pass as they are.
+    pub(crate) fn poll_through(&mut self, context: &mut Context<'_>, target: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.start < self.end {
+            let count = target.remaining().min(self.end - self.start);
+            target.put_slice(&self.bytes[self.start..self.start + count]);
+            self.consume(count);
+            return Poll::Ready(Ok(()));
+        }
+        if self.closed {
+            return Poll::Ready(Ok(()));
+        }
+        self.bytes = Vec::new();
+        self.most_drained = DRAIN_SOCKET;
+        let before = target.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, target))?;
+        let count = target.filled().len() - before;
+        self.closed = count == 0;
+        self.site.counters.bytes_in.add(count as u64);
+        Poll::Ready(Ok(()))
     }
 
     fn held(&self) -> &[u8] {
@@ -342,7 +378,7 @@ impl Write for Gate {
             }
             gate.link.begin(Phase::Linger, LINGER);
         }
-        while !gate.closed && gate.drained < DRAIN {
+        while !gate.closed && gate.drained < gate.most_drained {
             gate.start = 0;
             gate.end = 0;
             gate.drained += ready!(gate.poll_fill(context))?;

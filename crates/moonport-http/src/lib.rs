@@ -15,6 +15,7 @@ mod server;
 mod accept;
 mod connection;
 mod gate;
+mod wire;
 
 pub mod chunks;
 pub mod head;
@@ -29,6 +30,11 @@ mod token;
 mod body;
 mod message;
 
+mod room;
+mod session;
+mod socket;
+mod upgrade;
+
 mod answer;
 mod files;
 mod mime;
@@ -41,7 +47,9 @@ pub use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use config::{Config, Limits, StartError};
 pub use message::{Body, Content, Request, Response};
-pub use routes::{RouteError, RouteOptions, Routes};
+pub use routes::{RouteError, RouteOptions, Routes, WebSocketOptions};
 pub use server::Server;
+pub use socket::{Event, Kind, MOST_BYTES, MOST_WAITING, Socket, SocketError, SocketEvent};
 pub use stats::Stats;
 pub use token::{TokenError, check_token, random_token};
+pub use upgrade::is_protocol;

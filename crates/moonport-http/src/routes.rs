@@ -22,11 +22,22 @@ pub struct RouteOptions {
     pub token: bool,
     /// The one content type taken; `Raw` takes any.
     pub content: Option<Content>,
+    /// The path speaks WebSocket. Its method is GET.
+    pub websocket: Option<WebSocketOptions>,
+}
+
+/// How a path speaks WebSocket.
+#[derive(Clone, Debug, Default)]
+pub struct WebSocketOptions {
+    /// Messages that do not decode by it close the socket with 1007.
+    pub codec: Option<Content>,
+    /// Subprotocols that are taken, beside `moonport`.
+    pub protocols: Vec<String>,
 }
 
 impl Default for RouteOptions {
     fn default() -> Self {
-        Self { max_body: None, deadline: None, token: true, content: None }
+        Self { max_body: None, deadline: None, token: true, content: None, websocket: None }
     }
 }
 

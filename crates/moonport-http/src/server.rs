@@ -15,10 +15,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::accept::Plan;
 use crate::config::{Config, StartError};
+use crate::room::Room;
 use crate::routes::Routes;
 use crate::security::{BadEntry, Guard};
 use crate::stats::{Counters, Stats};
 use crate::token::{Links, Secrets, check_token};
+use crate::wakes::Wakes;
 
 /// A running server. Dropping it is [`Server::abort`].
 ///
@@ -30,6 +32,7 @@ pub struct Server {
     links: Arc<Links>,
     counters: Arc<Counters>,
     control: Arc<Control>,
+    room: Arc<Room>,
     thread: Option<JoinHandle<()>>,
     fork: u32,
 }
@@ -69,6 +72,8 @@ impl Server {
         let links = Arc::new(Links::default());
         let counters = Arc::new(Counters::default());
         let control = Arc::new(Control::default());
+        let wakes = Arc::new(Wakes::default());
+        let room = Arc::new(Room::new(Arc::clone(&wakes)));
         let plan = Plan {
             listener,
             max_connections: config.max_connections,
@@ -82,6 +87,8 @@ impl Server {
             links: Arc::clone(&links),
             counters: Arc::clone(&counters),
             control: Arc::clone(&control),
+            wakes,
+            room: Arc::clone(&room),
         };
         let (ready, started) = mpsc::sync_channel(1);
         let thread =
@@ -99,6 +106,7 @@ impl Server {
             links,
             counters,
             control,
+            room,
             thread: Some(thread),
             fork: fork::generation(),
         })
@@ -146,6 +154,15 @@ impl Server {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.counters.stats()
+    }
+
+    /// The owner has handled and freed a message of this server's: WebSockets that waited for room go on.
+    ///
+    /// Thread: any. Blocks: never.
+    pub fn room_made(&self) {
+        if !self.is_forked() {
+            self.room.made();
+        }
     }
 
     /// Stops accepting and closes idle connections; requests that are being served are answered with

@@ -8,12 +8,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
+use moonport_core::reply::Reply;
 use moonport_core::{Payload, SendError, reply};
 
 use crate::accept::Site;
@@ -27,6 +29,7 @@ use crate::refusal::Refusal;
 use crate::routes::{Found, RouteOptions};
 use crate::security::{self, Standing};
 use crate::stats::Counters;
+use crate::upgrade::{self, Upgrade};
 
 /// Answers one request. hyper drops this future when the connection ends, and the waiting request is cancelled.
 pub(crate) async fn serve(
@@ -109,6 +112,19 @@ async fn respond(
         }
         Found::Route { index, route, params } => {
             let options = &route.options;
+            if let Some(websocket) = &options.websocket {
+                let secrets = site.secrets.as_ref().filter(|_| options.token);
+                let response = upgrade::accept(&parts, *unread, standing, secrets, websocket)?;
+                let request = read(&parts, &path, index, params, link, reply::channel().0)?;
+                let request = Request { headers: parts.headers, ..request };
+                let size = link.head_size();
+                if !site.sender.has_room(size) {
+                    return Err(Refusal::unavailable("too many requests wait"));
+                }
+                site.counters.forwarded.one();
+                link.upgrade(Upgrade { request, codec: websocket.codec, size });
+                return Ok(response);
+            }
             if let Some(response) = authorize(site, &parts, standing, options.token)? {
                 return Ok(response);
             }
@@ -117,31 +133,43 @@ async fn respond(
                 let max = options.max_body.unwrap_or(site.max_body);
                 body::read(body, link, max, &site.limits).await?
             } else {
-                bytes::Bytes::new()
+                Bytes::new()
             };
             *unread = false;
             body::check_content(content, &body, site.limits.depth)?;
 
-            let query = paths::parse_query(parts.uri.query().unwrap_or(""))
-                .ok_or(Refusal::bad_request("the query is not UTF-8"))?;
             let conditions = Conditions::new(&parts.method, &parts.headers);
             let (reply, answer) = reply::channel();
-            let request = Request {
-                route: index,
-                method: parts.method.as_str().to_owned(),
-                path: paths::unescape(&path),
-                params,
-                query,
-                headers: parts.headers,
-                body,
-                content,
-                peer: link.peer.clone(),
-                reply,
-            };
+            let request = read(&parts, &path, index, params, link, reply)?;
+            let request = Request { headers: parts.headers, body, content, ..request };
             let answer = ask(site, link, options, request, answer).await?;
             answer::from_owner(answer, conditions).await
         }
     }
+}
+
+/// The request as its owner gets it, but for headers and body.
+fn read(
+    parts: &Parts,
+    path: &str,
+    route: usize,
+    params: Vec<(String, String)>,
+    link: &Link,
+    reply: Reply<message::Response>,
+) -> Result<Request, Refusal> {
+    let query = paths::parse_query(parts.uri.query().unwrap_or(""));
+    Ok(Request {
+        route,
+        method: parts.method.as_str().to_owned(),
+        path: paths::unescape(path),
+        params,
+        query: query.ok_or(Refusal::bad_request("the query is not UTF-8"))?,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        content: None,
+        peer: link.peer.clone(),
+        reply,
+    })
 }
 
 fn options(allow: HeaderValue) -> Response<Content> {

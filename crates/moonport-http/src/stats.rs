@@ -24,6 +24,12 @@ pub struct Stats {
     pub timeouts: u64,
     /// Requests whose client left while Lua had them.
     pub cancelled: u64,
+    /// WebSockets open now.
+    pub sockets: u64,
+    /// WebSocket messages sent to Lua.
+    pub messages_received: u64,
+    /// WebSocket messages written to clients.
+    pub messages_sent: u64,
     /// Bytes read.
     pub bytes_in: u64,
     /// Bytes written.
@@ -63,6 +69,9 @@ pub(crate) struct Counters {
     pub(crate) full: Count,
     pub(crate) timeouts: Count,
     pub(crate) cancelled: Count,
+    pub(crate) sockets: Count,
+    pub(crate) messages_received: Count,
+    pub(crate) messages_sent: Count,
     pub(crate) bytes_in: Count,
     pub(crate) bytes_out: Count,
 }
@@ -79,6 +88,9 @@ impl Counters {
             full: self.full.get(),
             timeouts: self.timeouts.get(),
             cancelled: self.cancelled.get(),
+            sockets: self.sockets.get(),
+            messages_received: self.messages_received.get(),
+            messages_sent: self.messages_sent.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
         }

@@ -98,6 +98,11 @@ impl Secrets {
         })
     }
 
+    /// The token itself, however it came.
+    pub(crate) fn is_token(&self, token: &str) -> bool {
+        is_same(token.as_bytes(), self.token.as_bytes())
+    }
+
     pub(crate) fn set_cookie(&self) -> Option<HeaderValue> {
         let value = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name, self.session);
         HeaderValue::try_from(value).ok()

@@ -25,6 +25,14 @@ impl Wakes {
         Arc::new(Gathered { wakes: Arc::clone(self), task }).into()
     }
 
+    /// Wakes the main task itself.
+    pub(crate) fn wake_main(&self) {
+        let main = self.lock().main.clone();
+        if let Some(main) = main {
+            main.wake();
+        }
+    }
+
     /// Wakes the tasks gathered since the last time; what comes later wakes `main`.
     pub(crate) fn spread(&self, main: &Waker, spare: &mut Vec<Waker>) {
         {
