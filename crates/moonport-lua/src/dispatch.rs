@@ -21,7 +21,6 @@ use crate::owner::{Owner, Receiver};
 use crate::port::Endpoint;
 use crate::question::{self, Question};
 use crate::report;
-use crate::request;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Ended, Fetches, Origin};
 use crate::timer::Due;
@@ -312,7 +311,7 @@ fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Me
     };
     let endpoint = match receiver {
         Receiver::Port(endpoint) => endpoint,
-        Receiver::Site(site) => return request::deliver(owner, stack, thread, &site, message.payload),
+        Receiver::Site(site) => return site.deliver(owner, stack, thread, message.payload),
     };
     let receiver = endpoint.receivers.borrow_mut().pop_front();
     if let Some(task) = receiver.and_then(|id| task::take(owner, id)) {

@@ -2,22 +2,25 @@
 //! `moonport.http`: a server as a Lua object. Its thread is moonport-http's; its handlers run here.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
-use moonport_core::{PortKey, PortOptions};
-use moonport_http::{Config, Content, RouteOptions, Routes, Server as Running};
+use moonport_core::{Payload, PortKey, PortOptions};
+use moonport_http::{Config, Content, RouteOptions, Routes, Server as Running, SocketEvent};
 
 use crate::dispatch;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
+use crate::request;
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
+use crate::websocket::{self, Open};
 
 /// A server, running or not.
 pub(crate) struct Site {
@@ -26,10 +29,12 @@ pub(crate) struct Site {
     pub(crate) debug: bool,
     config: Config,
     queue: usize,
-    routes: RefCell<Routes>,
+    pub(crate) routes: RefCell<Routes>,
     /// "POST /items/{id}" and so on, for reports. The functions stand in the same order in the table that goes with the
     /// object, where the collector sees what they refer to.
     pub(crate) names: RefCell<Vec<Rc<str>>>,
+    /// Its open WebSockets, by number.
+    pub(crate) sockets: RefCell<HashMap<u64, Open>>,
     running: RefCell<Option<Running>>,
     /// Its thread is about to end.
     finished: RefCell<Arc<AtomicBool>>,
@@ -55,6 +60,7 @@ impl Object for Server {
             ("patch", c_function!(patch)),
             ("delete", c_function!(delete)),
             ("static", c_function!(directory)),
+            ("websocket", c_function!(websocket::add)),
             ("start", c_function!(start)),
             ("link", c_function!(link)),
             ("stats", c_function!(stats)),
@@ -112,6 +118,7 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         queue,
         routes: RefCell::default(),
         names: RefCell::default(),
+        sockets: RefCell::default(),
         running: RefCell::new(None),
         finished: RefCell::default(),
         object: Cell::new(None),
@@ -131,8 +138,7 @@ fn limit(config: &mut Config, key: &str, value: Value<'_>) -> Result<bool> {
         "headers" => limits.headers = value.count()?,
         "uri" => limits.uri = value.count()?,
         "depth" => limits.depth = value.count()?,
-        // For WebSockets, which are not built yet: taken, so that one table of limits serves both.
-        "message" => drop(value.count()?),
+        "message" => limits.message = value.count()?,
         "head_time" => limits.head_time = value.seconds()?,
         "body_time" => limits.body_time = value.seconds()?,
         "idle_time" => limits.idle_time = value.seconds()?,
@@ -141,11 +147,11 @@ fn limit(config: &mut Config, key: &str, value: Value<'_>) -> Result<bool> {
     Ok(true)
 }
 
-fn site<'a>(stack: Stack, function: &str) -> Result<&'a Rc<Site>> {
+pub(crate) fn site<'a>(stack: Stack, function: &str) -> Result<&'a Rc<Site>> {
     object::check::<Server>(stack, 1, function).map(|server| &server.0)
 }
 
-fn argument<'a>(stack: Stack, index: i32, function: &str, what: &str) -> Result<&'a str> {
+pub(crate) fn argument<'a>(stack: Stack, index: i32, function: &str, what: &str) -> Result<&'a str> {
     stack.text(index).ok_or_else(|| Failure(format!("{function}: expected {what}, got {}", stack.type_name(index))))
 }
 
@@ -222,15 +228,8 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
         }
         Ok(true)
     })?;
-    if site.running.borrow().is_some() {
-        return Err(format!("{function}: the server runs; add routes before server:start").into());
-    }
-    let added = site.routes.borrow_mut().add(method, path, settings);
-    added.map_err(|error| format!("{function}: {error}"))?;
-    let mut names = site.names.borrow_mut();
-    names.push(format!("{} {path}", method.to_ascii_uppercase()).into());
-    let place = lua::lua_Integer::try_from(names.len()).unwrap_or(lua::lua_Integer::MAX);
-    drop(names);
+    let name = format!("{} {path}", method.to_ascii_uppercase());
+    let place = site.add(function, (method, path), settings, name)?;
     stack.get_user_value(1);
     stack.copy(first + 1);
     stack.raw_set_at(-2, place);
@@ -327,7 +326,7 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
     if is_forked(owner) {
         return Ok(fail(stack, FORKED, "forked"));
     }
-    stack.new_table(0, 12);
+    stack.new_table(0, 15);
     let running = site.running.borrow().as_ref().map(Running::stats);
     if let Some(stats) = running {
         for (name, count) in [
@@ -340,6 +339,9 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
             ("full", stats.full),
             ("timeouts", stats.timeouts),
             ("cancelled", stats.cancelled),
+            ("sockets", stats.sockets),
+            ("messages_received", stats.messages_received),
+            ("messages_sent", stats.messages_sent),
         ] {
             stack.push_count(count);
             stack.set_field(-2, name);
@@ -365,7 +367,7 @@ fn stop(owner: &Owner, stack: Stack) -> Result {
         owner.timers.borrow_mut().add(deadline, Due::Nothing);
         return Ok(Outcome::Values(0));
     }
-    serve_until(owner, stack, deadline, || site.is_over())?;
+    serve_until(owner, stack, deadline, || site.is_over(owner))?;
     Ok(Outcome::Values(0))
 }
 
@@ -380,7 +382,7 @@ pub(crate) fn stop_all(owner: &Owner, stack: Stack, grace: Duration) -> Result<(
         return Ok(());
     }
     let Some(deadline) = deadlines.into_iter().max() else { return Ok(()) };
-    serve_until(owner, stack, deadline, || sites.iter().all(|site| site.is_over()))
+    serve_until(owner, stack, deadline, || sites.iter().all(|site| site.is_over(owner)))
 }
 
 /// Runs turns until it is over, or the deadline.
@@ -415,16 +417,24 @@ impl Site {
         Some(deadline)
     }
 
-    /// Has its thread ended, or its time?
-    fn is_over(&self) -> bool {
+    /// Has its thread ended, with all delivered that it sent, or its time?
+    fn is_over(&self, owner: &Owner) -> bool {
         self.running.borrow().is_none()
             // Pairs with the store before the wake-up.
-            || self.finished.borrow().load(Ordering::Acquire)
+            || (self.finished.borrow().load(Ordering::Acquire) && !self.has_waiting(owner))
             || self.deadline.get().is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn has_waiting(&self, owner: &Owner) -> bool {
+        let stats = self.key.get().and_then(|key| owner.mailbox(|mailbox| mailbox.stats(key)).flatten());
+        stats.is_some_and(|stats| stats.waiting > 0)
     }
 
     /// Cuts what is left, joins the thread and lets go of the port.
     pub(crate) fn abort(&self, owner: &Owner, stack: Stack) {
+        for open in self.sockets.take().into_values() {
+            stack.release(open.object);
+        }
         if let Some(object) = self.object.take() {
             stack.release(object);
         }
@@ -438,6 +448,41 @@ impl Site {
                 mailbox.close(key);
                 mailbox.release(key);
             });
+        }
+    }
+
+    /// Adds a route; gives its place in the table that goes with the object.
+    ///
+    /// # Errors
+    /// The server runs, or the route cannot be.
+    pub(crate) fn add(
+        &self,
+        function: &str,
+        (method, path): (&str, &str),
+        settings: RouteOptions,
+        name: String,
+    ) -> Result<lua::lua_Integer> {
+        if self.running.borrow().is_some() {
+            return Err(format!("{function}: the server runs; add routes before server:start").into());
+        }
+        let added = self.routes.borrow_mut().add(method, path, settings);
+        added.map_err(|error| format!("{function}: {error}"))?;
+        let mut names = self.names.borrow_mut();
+        names.push(name.into());
+        Ok(lua::lua_Integer::try_from(names.len()).unwrap_or(lua::lua_Integer::MAX))
+    }
+
+    /// Hands on a message of the server's.
+    pub(crate) fn deliver(self: &Rc<Self>, owner: &Owner, stack: Stack, thread: (Stack, Anchor), payload: Payload) {
+        match payload {
+            Payload::Object { value, .. } => match value.downcast::<SocketEvent>() {
+                Ok(event) => websocket::deliver(owner, stack, thread, self, *event),
+                Err(value) => request::deliver(owner, stack, thread, self, value.downcast().ok()),
+            },
+            _ => owner.idle.borrow_mut().push(thread),
+        }
+        if let Some(running) = self.running.borrow().as_ref() {
+            running.room_made();
         }
     }
 
@@ -469,10 +514,11 @@ impl Owner {
             return;
         }
         let (over, kept) =
-            self.sites.take().into_iter().partition(|site| site.deadline.get().is_some() && site.is_over());
+            self.sites.take().into_iter().partition(|site| site.deadline.get().is_some() && site.is_over(self));
         self.sites.borrow_mut().extend::<Vec<_>>(kept);
         let over: Vec<Rc<Site>> = over;
         for site in over {
+            websocket::cut_all(self, stack, &site);
             site.abort(self, stack);
         }
     }

@@ -60,6 +60,7 @@ mod report;
 mod http;
 mod request;
 mod response;
+mod websocket;
 
 #[cfg(feature = "vendored")]
 mod built_in;

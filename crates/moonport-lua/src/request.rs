@@ -5,7 +5,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mlua_sys as lua;
-use moonport_core::Payload;
 use moonport_core::reply::Reply;
 use moonport_http::{Bytes, Content, HeaderMap, Request as Received, Response};
 
@@ -50,11 +49,13 @@ impl Object for Request {
 const LARGE: usize = 16 << 10;
 
 /// Starts the route's handler, unless the client has gone already.
-pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site: &Rc<Site>, payload: Payload) {
-    let received = match payload {
-        Payload::Object { value, .. } => value.downcast::<Received>().ok(),
-        _ => None,
-    };
+pub(crate) fn deliver(
+    owner: &Owner,
+    stack: Stack,
+    thread: (Stack, Anchor),
+    site: &Rc<Site>,
+    received: Option<Box<Received>>,
+) {
     let Some(received) = received.filter(|received| !received.reply.is_cancelled()) else {
         owner.idle.borrow_mut().push(thread);
         return;
@@ -65,32 +66,8 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
         owner.idle.borrow_mut().push(thread);
         return;
     };
-    let size = received.body.len();
-    let Received { method, path, params, query, headers, body, content, peer, reply, .. } = *received;
-    let exchange = Rc::new(Exchange {
-        name,
-        debug: site.debug,
-        method,
-        path,
-        params,
-        query,
-        headers,
-        body,
-        content,
-        peer,
-        reply: RefCell::new(Some(reply)),
-        deferred: Cell::new(false),
-    });
-    let pushed = owner.protect(stack, 0, &mut |stack| {
-        let place = object::reserve(owner, stack);
-        stack.new_table(0, 4);
-        stack.set_user_value(-3);
-        if size > LARGE {
-            stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
-        }
-        place.fill(Request(Rc::clone(&exchange)));
-        1
-    });
+    let exchange = Exchange::new(site, name, *received);
+    let pushed = owner.protect(stack, 0, &mut |stack| push(owner, stack, &exchange));
     if pushed.is_err() {
         owner.idle.borrow_mut().push(thread);
         report::not_delivered(owner, stack, Some(&exchange.name));
@@ -100,6 +77,18 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
     }
     stack.move_to(thread.0, 2);
     task::start(owner, stack, thread, 1, Origin::Request(exchange));
+}
+
+/// Pushes the object of a request. May raise.
+pub(crate) fn push(owner: &Owner, stack: Stack, exchange: &Rc<Exchange>) -> i32 {
+    let place = object::reserve(owner, stack);
+    stack.new_table(0, 4);
+    stack.set_user_value(-3);
+    if exchange.body.len() > LARGE {
+        stack.gc_step(i32::try_from(exchange.body.len() >> 10).unwrap_or(i32::MAX));
+    }
+    place.fill(Request(Rc::clone(exchange)));
+    1
 }
 
 fn index(owner: &Owner, stack: Stack) -> Result {
@@ -244,6 +233,20 @@ fn aborted(_: &Owner, stack: Stack) -> Result {
 }
 
 impl Exchange {
+    fn new(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
+        let Received { method, path, params, query, headers, body, content, peer, reply, .. } = received;
+        let (reply, deferred) = (RefCell::new(Some(reply)), Cell::new(false));
+        let debug = site.debug;
+        Rc::new(Self { name, debug, method, path, params, query, headers, body, content, peer, reply, deferred })
+    }
+
+    /// The request that opened a WebSocket: it is answered already.
+    pub(crate) fn answered(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
+        let exchange = Self::new(site, name, received);
+        drop(exchange.reply.take());
+        exchange
+    }
+
     fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
         response::from_lua(owner, stack, index, response::prefers_msgpack(&self.headers))
     }

@@ -30,6 +30,8 @@ pub(crate) enum Origin {
     Port(Rc<Endpoint>, Option<Question>),
     /// A request; its answer is what the handler returns.
     Request(Rc<Exchange>),
+    /// What happened to a WebSocket of this path.
+    Socket(Rc<str>),
     /// A timer or `moonport.spawn`.
     #[default]
     Own,
@@ -376,6 +378,7 @@ impl Origin {
         match self {
             Self::Port(endpoint, _) => endpoint.name.as_deref(),
             Self::Request(exchange) => Some(&exchange.name),
+            Self::Socket(name) => Some(name),
             Self::Own => None,
         }
     }
@@ -402,7 +405,7 @@ pub(crate) fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>
             dispatch::handler_ended(owner, endpoint);
         }
         Origin::Request(exchange) => exchange.handler_ended(owner, stack, ended),
-        Origin::Own => {}
+        Origin::Socket(_) | Origin::Own => {}
     }
 }
 
