@@ -11,6 +11,20 @@ local function say(...)
   io.stdout:flush()
 end
 
+local function read(file, what)
+  local content = file:read(what)
+  file:close()
+  return content
+end
+
+-- The descriptors and threads of this process. Not its pipes: popen may still have both ends of its own.
+local function held()
+  local process = read(assert(io.open("/proc/self/stat")), "*n")
+  local status = read(assert(io.open("/proc/self/status")), "*a")
+  local descriptors = read(assert(io.popen("ls /proc/" .. process .. "/fd -l | grep -vc pipe:")), "*n")
+  return descriptors .. " " .. status:match("Threads:%s*(%d+)")
+end
+
 moonport.on_error(function(message, info)
   say("error", info.kind, tostring(info.name), (message:gsub("\n.*", "")))
 end)
@@ -92,6 +106,24 @@ server:get("/stats", function()
   return server:stats()
 end)
 
+-- A child of fork tells its parent by its exit status what it got; only LuaJIT can fork.
+server:post("/fork", function()
+  local has_ffi, ffi = pcall(require, "ffi")
+  if not has_ffi then
+    return "forked"
+  end
+  ffi.cdef("int fork(void); int waitpid(int, int *, int); void _exit(int);")
+  local child = ffi.C.fork()
+  if child == 0 then
+    local _, _, sent = kept:send("from the child")
+    local _, _, closed = kept:close()
+    ffi.C._exit(sent == "forked" and closed == "forked" and 42 or 1)
+  end
+  local status = ffi.new("int[1]")
+  ffi.C.waitpid(child, status, 0)
+  return status[0] == 42 * 256 and "forked" or "status " .. status[0]
+end)
+
 local function raises(fn, ...)
   local ok, message = pcall(fn, ...)
   return ok and "no error" or message
@@ -163,7 +195,9 @@ for _, case in ipairs({
   say("refused", case[1] .. ":", raises(server.websocket, server, case[2], case[3], case[4]))
 end
 
+local before = held()
 say(assert(server:start()))
 say(server.token)
 moonport.run()
-say("over")
+local after = held()
+say("over", after == before and "nothing is left" or before .. " became " .. after)

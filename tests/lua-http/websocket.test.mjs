@@ -247,6 +247,9 @@ function tests(name) {
     const kept = await open(run, "/kept");
     assert.equal((await request(run, "/kept", { method: "POST", body: "news" })).body, "[true,null,null]");
     assert.equal(await kept.next(), "news");
+    assert.equal((await request(run, "/fork", { method: "POST" })).body, "forked");
+    assert.equal((await request(run, "/kept", { method: "POST", body: "still" })).body, "[true,null,null]");
+    assert.equal(await kept.next(), "still");
     kept.socket.close(1000);
     assert.equal(await run.line(), "kept true 1000 nil closed");
     const late = JSON.parse((await request(run, "/kept", { method: "POST", body: "late" })).body);
@@ -290,7 +293,7 @@ function tests(name) {
     for (const socket of [...many, misuse, last, control]) assert.equal((await socket.end()).code, 1001);
     const rest = [];
     for (let line = await run.line(); line !== undefined; line = await run.line()) rest.push(line);
-    assert.deepEqual(rest.sort(), ["close 1001 ", "over", "stopping"]);
+    assert.deepEqual(rest.sort(), ["close 1001 ", "over nothing is left", "stopping"]);
     assert.deepEqual(await run.ended(), { code: 0, signal: null });
     assert.equal(run.stderr, "");
   });
@@ -302,7 +305,7 @@ function tests(name) {
     const control = await open(run, "/control");
     control.socket.send("stop");
     const lines = [await run.line(), await run.line(), await run.line(), await run.line()];
-    assert.deepEqual(lines.slice(0, 3).sort(), ["close 1001 ", "over", "stopping"]);
+    assert.deepEqual(lines.slice(0, 3).sort(), ["close 1001 ", "over nothing is left", "stopping"]);
     assert.equal(lines[3], undefined);
     assert.deepEqual(await run.ended(), { code: 0, signal: null });
     deaf.socket.destroy();
