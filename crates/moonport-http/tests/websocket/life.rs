@@ -198,6 +198,21 @@ fn a_client_that_stops_reading_is_gone_when_nothing_leaves() {
 }
 
 #[test]
+fn a_client_that_goes_on_writing_gets_its_close_frame_and_no_reset() {
+    let owner = start();
+    let mut client = Client::open(owner.address, "/echo");
+    client.send(&frame(3, "a reserved opcode"));
+    // The server has read that, and is done with this client.
+    assert_eq!(owner.note(), "open /echo");
+    assert!(owner.note().starts_with("close 1002"));
+    for _ in 0..50 {
+        client.send(&frame(BINARY, vec![0; 10_000]));
+    }
+    assert_eq!(client.frame().unwrap().0, 0x80 | CLOSE);
+    assert_eq!(std::io::Read::read(&mut client.0, &mut [0]).unwrap(), 0, "not reset");
+}
+
+#[test]
 fn every_way_to_leave_is_told_once() {
     let owner = start();
     let end = |owner: &Owner| {
