@@ -21,7 +21,7 @@ end
 local function held()
   local process = read(assert(io.open("/proc/self/stat")), "*n")
   local status = read(assert(io.open("/proc/self/status")), "*a")
-  local descriptors = read(assert(io.popen("ls /proc/" .. process .. "/fd -l | grep -vc pipe:")), "*n")
+  local descriptors = read(assert(io.popen("ls /proc/" .. process .. "/fd -l 2>/dev/null | grep -vc pipe:")), "*n")
   return descriptors .. " " .. status:match("Threads:%s*(%d+)")
 end
 

@@ -58,6 +58,8 @@ struct Session {
     ping: Ping,
     /// Not all that was written has left.
     is_blocked: bool,
+    /// Among the site's open sockets.
+    is_counted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,7 @@ pub(crate) async fn run(site: Rc<Site>, gate: Gate, read: Bytes, upgrade: Upgrad
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let mut session = Session::new(site, stream, upgrade, waker);
     poll_fn(|context| session.poll(context)).await;
-    session.socket.shut();
+    session.shut();
     let (code, reason) = session.end.take().unwrap_or((1006, String::new()));
     session.events.push_back((Event::Close { code, reason }, 0));
     let (mut is_told, mut is_shut) = (false, false);
@@ -125,6 +127,7 @@ impl Session {
             timer,
             ping: Ping::None,
             is_blocked: false,
+            is_counted: true,
             site,
         }
     }
@@ -327,11 +330,18 @@ impl Session {
             Ping::Sent => self.is_blocked && wrote,
         }
     }
+
+    /// It is no open socket any more, whatever its connection still does.
+    fn shut(&mut self) {
+        self.socket.shut();
+        if std::mem::take(&mut self.is_counted) {
+            self.site.close_socket();
+        }
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.socket.shut();
-        self.site.close_socket();
+        self.shut();
     }
 }
