@@ -171,10 +171,6 @@ server:websocket("/control", {
       end
       server:stop(2)
       say("stopping")
-    elseif what == "block" then
-      local till = os.clock() + 0.5
-      while os.clock() < till do
-      end
     end
   end,
 }, { token = false })
