@@ -8,7 +8,8 @@ use std::time::Duration;
 /// How a server listens, whom it trusts and what it bears.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// An IP address (or `localhost`) and a port; port 0 picks one.
+    /// An IP address (or `localhost`) and a port; port 0 picks one. Or `unix:` and the path of a Unix socket, which is
+    /// made with mode 0600 and removed when the server stops.
     pub address: String,
     /// Needed to listen on anything but loopback.
     pub allow_remote: bool,
@@ -115,6 +116,16 @@ pub enum StartError {
         /// The entry.
         host: String,
     },
+    /// A Unix socket cannot be made there.
+    #[error("cannot listen on {address}: {reason}")]
+    SocketPath {
+        /// The address that was asked for.
+        address: String,
+        /// What is wrong with its path.
+        reason: &'static str,
+        /// What [`StartError::name`] gives.
+        name: &'static str,
+    },
     /// The token is short or has other characters.
     #[error("the server on {address} was given a bad token: {source}")]
     InvalidToken {
@@ -140,7 +151,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// `"address_in_use"`, `"invalid"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
+    /// `"address_in_use"`, `"exists"`, `"invalid"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -150,6 +161,7 @@ impl StartError {
             | Self::InvalidOrigin { .. }
             | Self::InvalidHost { .. }
             | Self::InvalidToken { .. } => "invalid",
+            Self::SocketPath { name, .. } => name,
             Self::Io { source, .. } => system_name(source),
             Self::Forked { .. } => "forked",
         }
@@ -173,6 +185,9 @@ fn system_name(error: &io::Error) -> &'static str {
         Some(libc::EAFNOSUPPORT) => "EAFNOSUPPORT",
         Some(libc::EAGAIN) => "EAGAIN",
         Some(libc::EINVAL) => "EINVAL",
+        Some(libc::ENOENT) => "ENOENT",
+        Some(libc::ENOTDIR) => "ENOTDIR",
+        Some(libc::EROFS) => "EROFS",
         Some(libc::EMFILE) => "EMFILE",
         Some(libc::ENFILE) => "ENFILE",
         Some(libc::ENOBUFS) => "ENOBUFS",

@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, OnceCell};
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -12,13 +11,13 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Site;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
 use crate::service;
+use crate::stream::Stream;
 
 /// A client that closed its side while its request waits is gone after this time.
 pub(crate) const LEAVE: Duration = Duration::from_millis(50);
@@ -85,9 +84,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn new(peer: SocketAddr, site: &Site) -> Self {
+    fn new(peer: String, site: &Site) -> Self {
         Self {
-            peer: peer.to_string(),
+            peer,
             phase: Cell::new(Phase::Head),
             deadline: Cell::new(after(site.limits.head_time)),
             expired: Cell::new(false),
@@ -221,7 +220,7 @@ fn after(time: Duration) -> Instant {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, place: u64) {
+pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u64) {
     let _seat = Seat { site: Rc::clone(&site), place };
     let link = Rc::new(Link::new(peer, &site));
     let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));

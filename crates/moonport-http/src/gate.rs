@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::accept::Site;
 use crate::chunks::Chunks;
 use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
 use crate::refusal::Refusal;
+use crate::stream::Stream;
 
 const BUFFER: usize = 8192;
 
@@ -27,7 +27,7 @@ const BODY_BUFFER: usize = 65_536;
 const DRAIN: usize = 1 << 20;
 
 pub(crate) struct Gate {
-    stream: TcpStream,
+    stream: Stream,
     link: Rc<Link>,
     site: Rc<Site>,
     bytes: Vec<u8>,
@@ -56,7 +56,7 @@ enum Stage {
 const COLLECT: Stage = Stage::Head { search: Search::START, fresh: true };
 
 impl Gate {
-    pub(crate) fn new(stream: TcpStream, link: Rc<Link>, site: Rc<Site>) -> Self {
+    pub(crate) fn new(stream: Stream, link: Rc<Link>, site: Rc<Site>) -> Self {
         Self { stream, link, site, bytes: Vec::new(), start: 0, end: 0, stage: COLLECT, closed: false, drained: 0 }
     }
 

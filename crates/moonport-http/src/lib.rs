@@ -12,6 +12,11 @@ mod config;
 mod routes;
 mod server;
 
+mod listen;
+mod stream;
+#[cfg(unix)]
+mod unix;
+
 mod accept;
 mod connection;
 mod gate;

@@ -94,9 +94,6 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(true)
     })?;
-    if config.address.starts_with("unix:") {
-        return Err(format!("{FUNCTION}: address: Unix sockets are not built yet").into());
-    }
     if token && config.token.is_none() {
         config.token =
             Some(moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"))?);
