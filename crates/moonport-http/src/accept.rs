@@ -76,7 +76,7 @@ impl Plan {
     fn serve(self, runtime: &LocalRuntime, ready: &mpsc::SyncSender<io::Result<()>>) {
         let listener = {
             let _context = runtime.enter();
-            Listener::new(self.listener)
+            Listener::new(self.listener, self.limits.idle_time)
         };
         let listener = match listener {
             Ok(listener) => listener,

@@ -15,6 +15,9 @@ pub struct Config {
     pub allow_remote: bool,
     /// What clients must know, see [`crate::check_token`]; `None`: nothing.
     pub token: Option<String>,
+    /// What the cookie of the server's own pages holds, of the same characters; `None`: random at each start, so that
+    /// pages need a new link after it.
+    pub session: Option<String>,
     /// Further Host values: with a port only that port, without one any port.
     pub hosts: Vec<String>,
     /// Web origins that may call, exact: `chrome-extension://<id>`, `http://localhost:3000`.
@@ -35,6 +38,7 @@ impl Default for Config {
             address: "127.0.0.1:0".to_owned(),
             allow_remote: false,
             token: None,
+            session: None,
             hosts: Vec::new(),
             origins: Vec::new(),
             max_body: 1 << 20,

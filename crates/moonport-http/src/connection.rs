@@ -2,7 +2,7 @@
 //! One connection: hyper over the gate, one timer for all its deadlines, and what gate, service and answer tell each
 //! other. All of it stays on the server's thread.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Site;
+use crate::events::Cut;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
 use crate::service;
@@ -24,6 +25,10 @@ pub(crate) const LEAVE: Duration = Duration::from_millis(50);
 
 /// How long a closed connection is still read, so that the client gets the answer before the reset.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// Heartbeats of a stream of events in the time for which a connection may be silent; so many that a page does not take
+/// end it.
+const BEATS: u32 = 4;
 
 /// What the connection waits for. Each phase has one deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub(crate) enum Phase {
     Leaving,
     /// The answer is being written.
     Answering,
+    /// Events are written as they come. The deadline is the next heartbeat's.
+    Streaming,
     /// The answer is written as far as hyper is concerned; nothing of the next head came.
     Idle,
     /// The end, after an answer that left something unread.
@@ -81,6 +88,10 @@ pub(crate) struct Link {
     /// Set by the gate when it holds bytes back for which no socket will wake it.
     waker: Cell<Option<Waker>>,
     idle_time: Duration,
+    /// Heartbeats that are due since the page took something last.
+    beats: Cell<u32>,
+    /// Tells that the page was cut off.
+    cut: RefCell<Option<Cut>>,
 }
 
 impl Link {
@@ -100,6 +111,8 @@ impl Link {
             gathered: OnceCell::new(),
             waker: Cell::new(None),
             idle_time: site.limits.idle_time,
+            beats: Cell::new(0),
+            cut: RefCell::default(),
         }
     }
 
@@ -186,6 +199,26 @@ impl Link {
         self.begin(Phase::Answering, self.idle_time);
     }
 
+    pub(crate) fn begin_streaming(&self) {
+        self.beats.set(0);
+        self.begin(Phase::Streaming, self.idle_time / BEATS);
+    }
+
+    /// From now on the connection ends when this is set, also while hyper cannot write.
+    pub(crate) fn watch(&self, cut: Cut) {
+        self.cut.replace(Some(cut));
+    }
+
+    /// Has a heartbeat come due? Not again, then.
+    pub(crate) fn take_beat(&self) -> bool {
+        self.beats.take() > 0
+    }
+
+    fn is_cut(&self, site: &Site) -> bool {
+        let cut = || self.cut.borrow().as_ref().is_some_and(Cut::is_set);
+        self.phase.get() == Phase::Streaming && (site.is_stopping() || cut())
+    }
+
     /// hyper has taken the last of the answer.
     pub(crate) fn answer_done(&self) {
         self.answered.set(true);
@@ -200,6 +233,11 @@ impl Link {
         match self.phase.get() {
             Phase::Answering | Phase::Idle if self.progress.replace(false) => {
                 self.deadline.set(after(self.idle_time));
+                true
+            }
+            Phase::Streaming if self.beats.get() < BEATS => {
+                self.beats.set(self.beats.get() + 1);
+                self.deadline.set(after(self.idle_time / BEATS));
                 true
             }
             Phase::Head | Phase::Body | Phase::Waiting | Phase::Leaving if !self.expired.get() => {
@@ -246,7 +284,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u
             connection.as_mut().graceful_shutdown();
         }
         loop {
-            if connection.as_mut().poll(context).is_ready() {
+            if connection.as_mut().poll(context).is_ready() || link.is_cut(&site) {
                 return Poll::Ready(());
             }
             // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.

@@ -71,7 +71,7 @@ pub(crate) async fn below(
         deliver(found, StatusCode::OK, headers, &conditions).map(Some)
     });
     match found.await? {
-        Some(response) => Ok(response),
+        Some(response) => Ok(response.map(Content::from)),
         None => answer::redirect(StatusCode::MOVED_PERMANENTLY, &format!("{path}/"), query),
     }
 }
@@ -91,6 +91,7 @@ pub(crate) async fn answer(
         deliver(found, status, headers, &conditions)
     })
     .await
+    .map(|response| response.map(Content::from))
 }
 
 async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
@@ -160,7 +161,7 @@ fn deliver(
     status: StatusCode,
     mut headers: HeaderMap,
     conditions: &Conditions,
-) -> Result<Response<Content>, Refusal> {
+) -> Result<Response<Part>, Refusal> {
     let Found { mut file, metadata, path } = found;
     let length = metadata.len();
     let mut status = status;
@@ -172,7 +173,7 @@ fn deliver(
         version.set(&mut headers);
         if version.is_known(conditions) {
             headers.remove(CONTENT_TYPE);
-            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Bytes::new().into()));
+            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Part::All(Bytes::new())));
         }
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         let range = conditions.range.as_ref().filter(|_| version.allows_range(conditions));
@@ -192,12 +193,27 @@ fn deliver(
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
     }
     let mut pieces = Pieces { file: Some(file), left, reading: None };
-    let content = if left <= PIECE as u64 { pieces.read_all().map_err(failed)?.into() } else { Content::File(pieces) };
-    Ok(respond(status, headers, content))
+    let part = if left <= PIECE as u64 { Part::All(pieces.read_all().map_err(failed)?) } else { Part::Rest(pieces) };
+    Ok(respond(status, headers, part))
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, content: Content) -> Response<Content> {
-    let mut response = Response::new(content);
+/// What is sent of a file, as the blocking threads give it.
+enum Part {
+    All(Bytes),
+    Rest(Pieces),
+}
+
+impl From<Part> for Content {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::All(bytes) => Self::Bytes(bytes),
+            Part::Rest(pieces) => Self::File(pieces),
+        }
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, part: Part) -> Response<Part> {
+    let mut response = Response::new(part);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

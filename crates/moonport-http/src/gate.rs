@@ -192,6 +192,8 @@ impl Gate {
             match self.link.phase() {
                 Phase::Waiting => self.link.begin(Phase::Leaving, LEAVE),
                 Phase::Leaving if self.link.is_expired() => return Poll::Ready(Ok(false)),
+                // A page that listens has nothing more to say, so it is gone.
+                Phase::Streaming => return Poll::Ready(Ok(false)),
                 _ => {}
             }
         }

@@ -35,6 +35,7 @@ mod body;
 mod message;
 
 mod answer;
+mod events;
 mod files;
 mod mime;
 mod refusal;
@@ -45,8 +46,9 @@ pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use config::{Config, Limits, StartError};
+pub use events::{EventError, Events};
 pub use message::{Body, Content, Request, Response};
-pub use routes::{RouteError, RouteOptions, Routes};
+pub use routes::{EventsOptions, RouteError, RouteOptions, Routes};
 pub use server::Server;
 pub use stats::Stats;
 pub use token::{TokenError, check_token, random_token};

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -61,16 +62,17 @@ fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
 
 /// A socket that connections are accepted from. Dropping a Unix one removes its file first.
 pub(crate) enum Listener {
-    Tcp(TcpListener),
+    Tcp(TcpListener, Duration),
     #[cfg(unix)]
     Unix(#[expect(dead_code, reason = "it removes the file")] SocketFile, UnixListener),
 }
 
 impl Listener {
-    /// Inside a runtime.
-    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
+    /// Inside a runtime. A client that does not acknowledge what was sent to it for `silence` is gone (tcp(7),
+    /// `TCP_USER_TIMEOUT`).
+    pub(crate) fn new(bound: Bound, silence: Duration) -> io::Result<Self> {
         Ok(match bound {
-            Bound::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Bound::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?, silence),
             #[cfg(unix)]
             Bound::Unix(file, listener) => Self::Unix(file, UnixListener::from_std(listener)?),
         })
@@ -79,9 +81,13 @@ impl Listener {
     /// The next connection and its peer's address; `unix` where it has none.
     pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Stream, String)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, peer)| {
-                // It only makes answers come later where the system refuses.
+            Self::Tcp(listener, silence) => listener.poll_accept(context).map_ok(|(stream, peer)| {
+                // Where the system refuses, answers come later, and clients without a network stay longer.
                 drop(stream.set_nodelay(true));
+                #[cfg(target_os = "linux")]
+                drop(socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(*silence)));
+                #[cfg(not(target_os = "linux"))]
+                let _ = silence;
                 (Stream::Tcp(stream), peer.to_string())
             }),
             #[cfg(unix)]

@@ -57,13 +57,14 @@ impl Server {
             BadEntry::Host(host) => StartError::InvalidHost { address: name.clone(), host },
             BadEntry::Origin(origin) => StartError::InvalidOrigin { address: name.clone(), origin },
         })?;
-        if let Some(token) = &config.token {
+        for token in config.token.iter().chain(&config.session) {
             check_token(token).map_err(|source| StartError::InvalidToken { address: name.clone(), source })?;
         }
         let failed = |error| StartError::from_io(&name, error);
         let (listener, url, address) = listen::bind(&config)?;
         let has_token = config.token.is_some();
-        let secrets = config.token.map(|token| Secrets::new(token, address.port())).transpose().map_err(failed)?;
+        let secrets = config.token.map(|token| Secrets::new(token, config.session, address.port()));
+        let secrets = secrets.transpose().map_err(failed)?;
         let links = Arc::new(Links::default());
         let counters = Arc::new(Counters::default());
         let control = Arc::new(Control::default());

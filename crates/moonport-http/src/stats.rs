@@ -24,6 +24,8 @@ pub struct Stats {
     pub timeouts: u64,
     /// Requests whose client left while Lua had them.
     pub cancelled: u64,
+    /// Pages that listen to events now.
+    pub pages: u64,
     /// Bytes read.
     pub bytes_in: u64,
     /// Bytes written.
@@ -41,6 +43,10 @@ impl Count {
 
     pub(crate) fn one(&self) {
         self.add(1);
+    }
+
+    pub(crate) fn one_less(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn set(&self, value: u64) {
@@ -63,6 +69,7 @@ pub(crate) struct Counters {
     pub(crate) full: Count,
     pub(crate) timeouts: Count,
     pub(crate) cancelled: Count,
+    pub(crate) pages: Count,
     pub(crate) bytes_in: Count,
     pub(crate) bytes_out: Count,
 }
@@ -79,6 +86,7 @@ impl Counters {
             full: self.full.get(),
             timeouts: self.timeouts.get(),
             cancelled: self.cancelled.get(),
+            pages: self.pages.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
         }

@@ -77,8 +77,9 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     /// Cookies do not know ports, so the name has it: several servers of one host keep theirs apart.
-    pub(crate) fn new(token: String, port: u16) -> io::Result<Self> {
-        Ok(Self { token, cookie_name: format!("moonport_{port}"), session: random_token()? })
+    pub(crate) fn new(token: String, session: Option<String>, port: u16) -> io::Result<Self> {
+        let session = session.map_or_else(random_token, Ok)?;
+        Ok(Self { token, cookie_name: format!("moonport_{port}"), session })
     }
 
     /// Exactly one Authorization header, `Bearer` and the token.
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn only_the_token_is_the_token() {
         let token = "t".repeat(32);
-        let secrets = Secrets::new(token.clone(), 1).unwrap();
+        let secrets = Secrets::new(token.clone(), None, 1).unwrap();
         let has = |value: &str| secrets.has_bearer(&headers(&[("authorization", value)]));
         assert!(has(&format!("Bearer {token}")));
         assert!(has(&format!("bearer  {token}")));
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn the_cookie_is_not_the_token() {
         let token = "t".repeat(32);
-        let secrets = Secrets::new(token.clone(), 8787).unwrap();
+        let secrets = Secrets::new(token.clone(), None, 8787).unwrap();
         let set = secrets.set_cookie().unwrap();
         let set = set.to_str().unwrap();
         assert!(!set.contains(&token));

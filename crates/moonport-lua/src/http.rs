@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use moonport_core::{PortKey, PortOptions};
-use moonport_http::{Config, Content, RouteOptions, Routes, Server as Running};
+use moonport_http::{Config, Content, EventsOptions, RouteOptions, Routes, Server as Running};
 
 use crate::dispatch;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
+use crate::pages::Pages;
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
 
@@ -54,6 +55,7 @@ impl Object for Server {
             ("put", c_function!(put)),
             ("patch", c_function!(patch)),
             ("delete", c_function!(delete)),
+            ("events", c_function!(events)),
             ("static", c_function!(directory)),
             ("start", c_function!(start)),
             ("link", c_function!(link)),
@@ -94,11 +96,15 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(true)
     })?;
-    if token && config.token.is_none() {
-        config.token =
-            Some(moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"))?);
-    }
-    if !token {
+    if token {
+        let random =
+            || moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"));
+        if config.token.is_none() {
+            config.token = Some(random()?);
+        }
+        // Pages stay at home while the server is stopped and started again.
+        config.session = Some(random()?);
+    } else {
         config.token = None;
     }
     let site = Rc::new(Site {
@@ -201,12 +207,7 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
         match key {
             "max_body" => settings.max_body = Some(value.count()?),
             "deadline" => settings.deadline = Some(value.seconds()?),
-            "token" => {
-                if value.boolean()? {
-                    return Err(value.wrong("false (routes need the server's token unless told otherwise)"));
-                }
-                settings.token = false;
-            }
+            "token" => settings.token = no_token(value)?,
             "content" => {
                 settings.content = Some(match value.text()? {
                     "json" => Content::Json,
@@ -233,6 +234,44 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
     stack.raw_set_at(-2, place);
     stack.set_top(1);
     Ok(Outcome::Values(1))
+}
+
+/// `server:events(path, options)`.
+fn events(owner: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "server:events";
+    stack.set_top(3);
+    let site = site(stack, FUNCTION)?;
+    let path = argument(stack, 2, FUNCTION, "a path such as \"/events\"")?;
+    let place = object::reserve(owner, stack);
+    let mut settings = EventsOptions::default();
+    options::read(stack, 3, FUNCTION, |key, value| {
+        match key {
+            "history" => {
+                let history = stack.integer(-1).and_then(|history| usize::try_from(history).ok());
+                settings.history = history.ok_or_else(|| value.wrong("an integer, 0 or more"))?;
+            }
+            "token" => settings.token = no_token(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if site.running.borrow().is_some() {
+        return Err(format!("{FUNCTION}: the server runs; add events before server:start").into());
+    }
+    let added = site.routes.borrow_mut().add_events(path, settings);
+    let added = added.map_err(|error| format!("{FUNCTION}: {error}"))?;
+    // It has a number among the routes, and no handler.
+    site.names.borrow_mut().push(format!("GET {path}").into());
+    place.fill(Pages(added));
+    Ok(Outcome::Values(1))
+}
+
+/// The option of a route that needs no token: false, and nothing else.
+fn no_token(value: Value<'_>) -> Result<bool> {
+    if value.boolean()? {
+        return Err(value.wrong("false (routes need the server's token unless told otherwise)"));
+    }
+    Ok(false)
 }
 
 fn directory(_: &Owner, stack: Stack) -> Result {
@@ -337,6 +376,7 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
             ("full", stats.full),
             ("timeouts", stats.timeouts),
             ("cancelled", stats.cancelled),
+            ("pages", stats.pages),
         ] {
             stack.push_count(count);
             stack.set_field(-2, name);
