@@ -52,7 +52,7 @@ export function startScript(t, name, script, ...args) {
 /** One request on a connection of its own; `base` has the socket or host, the certificate and so on. */
 export function request(base, path, { method = "GET", headers = {}, body } = {}) {
   const answer = new Promise((resolve, reject) => {
-    const { request } = base.ca ? https : http;
+    const { request } = base.protocol === "https:" ? https : http;
     const sent = request({ ...base, path, method, headers, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (piece) => (text += piece));

@@ -27,6 +27,7 @@ use crate::security::Guard;
 use crate::server::{ABORTING, Control, RUNNING};
 use crate::stats::Counters;
 use crate::stream::Stream;
+use crate::tls::Acceptor;
 use crate::token::{Links, Secrets};
 use crate::wakes::Wakes;
 
@@ -48,6 +49,7 @@ pub(crate) struct Plan {
     pub(crate) deadline: Duration,
     pub(crate) routes: Routes,
     pub(crate) guard: Guard,
+    pub(crate) tls: Option<Acceptor>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) sender: Sender,
     pub(crate) links: Arc<Links>,
@@ -89,6 +91,7 @@ impl Plan {
             deadline: self.deadline,
             routes: self.routes,
             guard: self.guard,
+            tls: self.tls,
             secrets: self.secrets,
             links: self.links,
             sender: self.sender,
@@ -129,6 +132,7 @@ pub(crate) struct Site {
     pub(crate) deadline: Duration,
     pub(crate) routes: Routes,
     pub(crate) guard: Guard,
+    pub(crate) tls: Option<Acceptor>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) links: Arc<Links>,
     pub(crate) sender: Sender,
@@ -226,7 +230,8 @@ impl Main {
         let count = site.seats.borrow().len();
         if count >= self.max_connections {
             site.counters.full.one();
-            if site.turned_away.get() < TURNED_AWAY {
+            // Nothing can be said before a handshake, which is what there is no room for.
+            if site.turned_away.get() < TURNED_AWAY && site.tls.is_none() {
                 site.turned_away.set(site.turned_away.get() + 1);
                 drop(spawn_local(turn_away(Rc::clone(site), stream)));
             }

@@ -3,7 +3,13 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ServerConfig;
 
 /// How a server listens, whom it trusts and what it bears.
 #[derive(Clone, Debug)]
@@ -30,7 +36,27 @@ pub struct Config {
     pub deadline: Duration,
     /// Sizes and times of heads and bodies.
     pub limits: Limits,
+    /// Speak TLS alone, not on a Unix socket.
+    pub tls: Option<Tls>,
 }
+
+/// Where a server has its certificate from.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// Signed by itself, for localhost, 127.0.0.1 and ::1.
+    SelfSigned(SelfSigned),
+    /// Two PEM files, read at the start.
+    Files {
+        /// The certificate, then those between it and its root.
+        certificate: PathBuf,
+        /// Its private key, not encrypted.
+        key: PathBuf,
+    },
+}
+
+/// A certificate that is made, in memory, when a server first starts with it, and kept by its clones.
+#[derive(Clone, Debug, Default)]
+pub struct SelfSigned(#[cfg(feature = "tls")] pub(crate) Arc<OnceLock<Arc<ServerConfig>>>);
 
 impl Default for Config {
     fn default() -> Self {
@@ -45,6 +71,7 @@ impl Default for Config {
             max_connections: 256,
             deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            tls: None,
         }
     }
 }
@@ -130,6 +157,16 @@ pub enum StartError {
         /// What [`StartError::name`] gives.
         name: &'static str,
     },
+    /// There is something wrong with a certificate or its key.
+    #[error("cannot speak TLS on {address}: {reason}")]
+    Tls {
+        /// The address that was asked for.
+        address: String,
+        /// Which file, and what is wrong with it.
+        reason: String,
+        /// What [`StartError::name`] gives.
+        name: &'static str,
+    },
     /// The token is short or has other characters.
     #[error("the server on {address} was given a bad token: {source}")]
     InvalidToken {
@@ -155,7 +192,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// `"address_in_use"`, `"exists"`, `"invalid"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
+    /// `"address_in_use"`, `"exists"`, `"invalid"`, `"unsupported"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -165,7 +202,7 @@ impl StartError {
             | Self::InvalidOrigin { .. }
             | Self::InvalidHost { .. }
             | Self::InvalidToken { .. } => "invalid",
-            Self::SocketPath { name, .. } => name,
+            Self::SocketPath { name, .. } | Self::Tls { name, .. } => name,
             Self::Io { source, .. } => system_name(source),
             Self::Forked { .. } => "forked",
         }
@@ -181,7 +218,7 @@ impl StartError {
 }
 
 #[cfg(unix)]
-fn system_name(error: &io::Error) -> &'static str {
+pub(crate) fn system_name(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EACCES) => "EACCES",
         Some(libc::EPERM) => "EPERM",
@@ -190,6 +227,7 @@ fn system_name(error: &io::Error) -> &'static str {
         Some(libc::EAGAIN) => "EAGAIN",
         Some(libc::EINVAL) => "EINVAL",
         Some(libc::ENOENT) => "ENOENT",
+        Some(libc::EISDIR) => "EISDIR",
         Some(libc::ENOTDIR) => "ENOTDIR",
         Some(libc::EROFS) => "EROFS",
         Some(libc::EMFILE) => "EMFILE",
@@ -201,7 +239,7 @@ fn system_name(error: &io::Error) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn system_name(error: &io::Error) -> &'static str {
+pub(crate) fn system_name(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "EACCES",
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",

@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::refusal::Refusal;
 use crate::service;
 use crate::stream::Stream;
+use crate::tls;
 
 /// A client that closed its side while its request waits is gone after this time.
 pub(crate) const LEAVE: Duration = Duration::from_millis(50);
@@ -260,6 +261,7 @@ fn after(time: Duration) -> Instant {
 /// Serves one connection to its end.
 pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u64) {
     let _seat = Seat { site: Rc::clone(&site), place };
+    let Some(stream) = tls::handshake(&site, stream, place).await else { return };
     let link = Rc::new(Link::new(peer, &site));
     let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));
     let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));

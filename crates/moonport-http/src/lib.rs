@@ -14,6 +14,8 @@ mod server;
 
 mod listen;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -45,7 +47,7 @@ mod stats;
 pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use config::{Config, Limits, StartError};
+pub use config::{Config, Limits, SelfSigned, StartError, Tls};
 pub use events::{EventError, Events};
 pub use message::{Body, Content, Request, Response};
 pub use routes::{EventsOptions, RouteError, RouteOptions, Routes};

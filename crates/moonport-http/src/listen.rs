@@ -47,7 +47,8 @@ pub(crate) fn bind(config: &Config) -> Result<(Bound, String, SocketAddr), Start
     }
     let listener = listen(config.socket_address()?).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok((Bound::Tcp(listener), format!("http://{address}"), address))
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    Ok((Bound::Tcp(listener), format!("{scheme}://{address}"), address))
 }
 
 fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {

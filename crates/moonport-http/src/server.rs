@@ -18,6 +18,7 @@ use crate::listen;
 use crate::routes::Routes;
 use crate::security::{BadEntry, Guard};
 use crate::stats::{Counters, Stats};
+use crate::tls;
 use crate::token::{Links, Secrets, check_token};
 
 /// A running server. Dropping it is [`Server::abort`].
@@ -60,10 +61,11 @@ impl Server {
         for token in config.token.iter().chain(&config.session) {
             check_token(token).map_err(|source| StartError::InvalidToken { address: name.clone(), source })?;
         }
+        let tls = acceptor(&config)?;
         let failed = |error| StartError::from_io(&name, error);
         let (listener, url, address) = listen::bind(&config)?;
         let has_token = config.token.is_some();
-        let secrets = config.token.map(|token| Secrets::new(token, config.session, address.port()));
+        let secrets = config.token.map(|token| Secrets::new(token, config.session, address.port(), tls.is_some()));
         let secrets = secrets.transpose().map_err(failed)?;
         let links = Arc::new(Links::default());
         let counters = Arc::new(Counters::default());
@@ -75,7 +77,8 @@ impl Server {
             max_body: config.max_body,
             deadline: config.deadline,
             routes,
-            guard,
+            guard: guard.with_tls(tls.is_some()),
+            tls,
             secrets,
             sender,
             links: Arc::clone(&links),
@@ -94,7 +97,7 @@ impl Server {
         Ok(Self { url, address, has_token, links, counters, control, thread: Some(thread), fork: fork::generation() })
     }
 
-    /// `http://127.0.0.1:8787`, without a slash at its end, or `unix:/path`.
+    /// `http://127.0.0.1:8787` or `https://127.0.0.1:8787`, without a slash at its end, or `unix:/path`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -184,6 +187,15 @@ impl Drop for Server {
             drop(thread.join());
         }
     }
+}
+
+fn acceptor(config: &Config) -> Result<Option<tls::Acceptor>, StartError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let refused = |(reason, name)| StartError::Tls { address: config.address.clone(), reason, name };
+    if config.address.starts_with("unix:") {
+        return Err(refused(("what goes through a Unix socket does not leave this machine".to_owned(), "unsupported")));
+    }
+    tls::acceptor(tls).map(Some).map_err(refused)
 }
 
 /// Appends text with everything percent-encoded that an address does not carry as it is.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use moonport_core::{PortKey, PortOptions};
-use moonport_http::{Config, Content, EventsOptions, RouteOptions, Routes, Server as Running};
+use moonport_http::{Config, Content, EventsOptions, RouteOptions, Routes, SelfSigned, Server as Running, Tls};
 
 use crate::dispatch;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
@@ -91,7 +91,7 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
             "deadline" => config.deadline = value.seconds()?,
             "debug" => debug = value.boolean()?,
             "limits" => options::read(stack, -1, "moonport.http: limits", |key, value| limit(&mut config, key, value))?,
-            "tls" => return Err(value.wrong("nothing: TLS is not built yet")),
+            "tls" => config.tls = Some(tls(stack, value)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -125,6 +125,28 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
     stack.new_table(0, 0);
     stack.set_user_value(-2);
     Ok(Outcome::Values(1))
+}
+
+/// The option on top: true, or a table of two files.
+fn tls(stack: Stack, value: Value<'_>) -> Result<Tls> {
+    const WANTED: &str = "true or {certificate = ..., key = ...}";
+    if stack.kind(-1) == lua::LUA_TBOOLEAN && stack.truth(-1) {
+        return Ok(Tls::SelfSigned(SelfSigned::default()));
+    }
+    if stack.kind(-1) != lua::LUA_TTABLE {
+        return Err(value.wrong(WANTED));
+    }
+    let (mut certificate, mut key) = (None, None);
+    options::read(stack, -1, "moonport.http: tls", |name, value| {
+        match name {
+            "certificate" => certificate = Some(value.path()?),
+            "key" => key = Some(value.path()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let (Some(certificate), Some(key)) = (certificate, key) else { return Err(value.wrong(WANTED)) };
+    Ok(Tls::Files { certificate, key })
 }
 
 fn limit(config: &mut Config, key: &str, value: Value<'_>) -> Result<bool> {
