@@ -1,11 +1,16 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- Events for pages: POST /send sends, POST /restart stops the server and starts it again on its address.
+-- Events for pages: POST /send sends, POST /restart stops the server and starts it again on its address. With the argument
+-- "tls" it speaks TLS.
 
 local moonport = require("moonport")
 local first = moonport.http({ token = false })
 local url = assert(first:start())
 first:stop(0)
-local server = moonport.http({ address = url:match("//(.*)"), origins = { "http://localhost:3000" } })
+local server = moonport.http({
+  address = url:match("//(.*)"),
+  origins = { "http://localhost:3000" },
+  tls = arg[1] == "tls" or nil,
+})
 local events = server:events("/events", { history = 10 })
 local open = server:events("/open", { token = false })
 local values = { text = "a\nb", number = 1.5, list = moonport.array({}), null = moonport.null }
