@@ -6,7 +6,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -15,19 +14,21 @@ use std::time::Duration;
 
 use moonport_core::Sender;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::spawn_local;
 use tokio::time::{Sleep, sleep};
 
 use crate::Limits;
 use crate::connection::{self, LINGER};
+use crate::listen::{Bound, Listener};
 use crate::refusal::TOO_MANY_CONNECTIONS;
 use crate::room::{Crowd, Room};
 use crate::routes::Routes;
 use crate::security::Guard;
 use crate::server::{ABORTING, Control, RUNNING};
 use crate::stats::Counters;
+use crate::stream::Stream;
+use crate::tls::Acceptor;
 use crate::token::{Links, Secrets};
 use crate::wakes::Wakes;
 
@@ -42,13 +43,14 @@ const FILES: Duration = Duration::from_secs(1);
 
 /// What the thread takes with it.
 pub(crate) struct Plan {
-    pub(crate) listener: StdListener,
+    pub(crate) listener: Bound,
     pub(crate) max_connections: usize,
     pub(crate) limits: Limits,
     pub(crate) max_body: usize,
     pub(crate) deadline: Duration,
     pub(crate) routes: Routes,
     pub(crate) guard: Guard,
+    pub(crate) tls: Option<Acceptor>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) sender: Sender,
     pub(crate) links: Arc<Links>,
@@ -79,7 +81,7 @@ impl Plan {
     fn serve(self, runtime: &LocalRuntime, ready: &mpsc::SyncSender<io::Result<()>>) {
         let listener = {
             let _context = runtime.enter();
-            TcpListener::from_std(self.listener)
+            Listener::new(self.listener, self.limits.idle_time)
         };
         let listener = match listener {
             Ok(listener) => listener,
@@ -92,6 +94,7 @@ impl Plan {
             deadline: self.deadline,
             routes: self.routes,
             guard: self.guard,
+            tls: self.tls,
             secrets: self.secrets,
             links: self.links,
             sender: self.sender,
@@ -134,6 +137,7 @@ pub(crate) struct Site {
     pub(crate) deadline: Duration,
     pub(crate) routes: Routes,
     pub(crate) guard: Guard,
+    pub(crate) tls: Option<Acceptor>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) links: Arc<Links>,
     pub(crate) sender: Sender,
@@ -202,7 +206,7 @@ impl Site {
 struct Main {
     site: Rc<Site>,
     control: Arc<Control>,
-    listener: Option<TcpListener>,
+    listener: Option<Listener>,
     max_connections: usize,
     place: u64,
     retry: Option<Pin<Box<Sleep>>>,
@@ -247,20 +251,19 @@ impl Main {
         Poll::Ready(())
     }
 
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, stream: Stream, peer: String) {
         let site = &self.site;
         site.counters.accepted.one();
         let count = site.seats.borrow().len();
         if count >= self.max_connections {
             site.counters.full.one();
-            if site.turned_away.get() < TURNED_AWAY {
+            // Nothing can be said before a handshake, which is what there is no room for.
+            if site.turned_away.get() < TURNED_AWAY && site.tls.is_none() {
                 site.turned_away.set(site.turned_away.get() + 1);
                 drop(spawn_local(turn_away(Rc::clone(site), stream)));
             }
             return;
         }
-        // It only makes answers come later where the system refuses.
-        drop(stream.set_nodelay(true));
         self.place += 1;
         site.seats.borrow_mut().insert(self.place, None);
         site.counters.connections.set(count as u64 + 1);
@@ -269,7 +272,7 @@ impl Main {
 }
 
 /// Answers a connection that is one too many, and reads until its client has the answer.
-async fn turn_away(site: Rc<Site>, mut stream: TcpStream) {
+async fn turn_away(site: Rc<Site>, mut stream: Stream) {
     let mut deadline = Box::pin(sleep(LINGER));
     let mut buffer = [0; 1024];
     let mut answered = false;

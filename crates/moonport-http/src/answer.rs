@@ -14,6 +14,7 @@ use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::connection::Link;
+use crate::events::Page;
 use crate::files::{self, Conditions, Pieces};
 use crate::message;
 use crate::refusal::Refusal;
@@ -22,6 +23,8 @@ use crate::refusal::Refusal;
 pub(crate) enum Content {
     Bytes(Bytes),
     File(Pieces),
+    /// `None`: nothing of a stream that has no end, for HEAD.
+    Events(Option<Page>),
 }
 
 impl From<Bytes> for Content {
@@ -109,7 +112,11 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(content: Content, link: Rc<Link>) -> Self {
-        link.begin_answering();
+        if let Content::Events(_) = content {
+            link.begin_streaming();
+        } else {
+            link.begin_answering();
+        }
         Self { content, link }
     }
 }
@@ -132,23 +139,27 @@ impl Body for Outgoing {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::File(pieces) => pieces.poll_next(context).map(|piece| Some(piece?.map(Frame::data))),
+            Content::Events(None) => Poll::Ready(None),
+            Content::Events(Some(page)) => page.poll_next(context).map(|event| Some(event?.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0
+        self.left() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left())
+        self.left().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Outgoing {
-    fn left(&self) -> u64 {
+    /// `None`: nobody knows.
+    fn left(&self) -> Option<u64> {
         match &self.content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            Content::File(pieces) => pieces.left(),
+            Content::Bytes(bytes) => Some(bytes.len() as u64),
+            Content::File(pieces) => Some(pieces.left()),
+            Content::Events(_) => None,
         }
     }
 }

@@ -3,17 +3,27 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+#[cfg(feature = "tls")]
+use tokio_rustls::rustls::ServerConfig;
 
 /// How a server listens, whom it trusts and what it bears.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// An IP address (or `localhost`) and a port; port 0 picks one.
+    /// An IP address (or `localhost`) and a port; port 0 picks one. Or `unix:` and the path of a Unix socket, which is
+    /// made with mode 0600 and removed when the server stops.
     pub address: String,
     /// Needed to listen on anything but loopback.
     pub allow_remote: bool,
     /// What clients must know, see [`crate::check_token`]; `None`: nothing.
     pub token: Option<String>,
+    /// What the cookie of the server's own pages holds, of the same characters; `None`: random at each start, so that
+    /// pages need a new link after it.
+    pub session: Option<String>,
     /// Further Host values: with a port only that port, without one any port.
     pub hosts: Vec<String>,
     /// Web origins that may call, exact: `chrome-extension://<id>`, `http://localhost:3000`.
@@ -26,7 +36,27 @@ pub struct Config {
     pub deadline: Duration,
     /// Sizes and times of heads and bodies.
     pub limits: Limits,
+    /// Speak TLS alone, not on a Unix socket.
+    pub tls: Option<Tls>,
 }
+
+/// Where a server has its certificate from.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// Signed by itself, for localhost, 127.0.0.1 and ::1.
+    SelfSigned(SelfSigned),
+    /// Two PEM files, read at the start.
+    Files {
+        /// The certificate, then those between it and its root.
+        certificate: PathBuf,
+        /// Its private key, not encrypted.
+        key: PathBuf,
+    },
+}
+
+/// A certificate that is made, in memory, when a server first starts with it, and kept by its clones.
+#[derive(Clone, Debug, Default)]
+pub struct SelfSigned(#[cfg(feature = "tls")] pub(crate) Arc<OnceLock<Arc<ServerConfig>>>);
 
 impl Default for Config {
     fn default() -> Self {
@@ -34,12 +64,14 @@ impl Default for Config {
             address: "127.0.0.1:0".to_owned(),
             allow_remote: false,
             token: None,
+            session: None,
             hosts: Vec::new(),
             origins: Vec::new(),
             max_body: 1 << 20,
             max_connections: 256,
             deadline: Duration::from_secs(30),
             limits: Limits::default(),
+            tls: None,
         }
     }
 }
@@ -119,6 +151,26 @@ pub enum StartError {
         /// The entry.
         host: String,
     },
+    /// A Unix socket cannot be made there.
+    #[error("cannot listen on {address}: {reason}")]
+    SocketPath {
+        /// The address that was asked for.
+        address: String,
+        /// What is wrong with its path.
+        reason: &'static str,
+        /// What [`StartError::name`] gives.
+        name: &'static str,
+    },
+    /// There is something wrong with a certificate or its key.
+    #[error("cannot speak TLS on {address}: {reason}")]
+    Tls {
+        /// The address that was asked for.
+        address: String,
+        /// Which file, and what is wrong with it.
+        reason: String,
+        /// What [`StartError::name`] gives.
+        name: &'static str,
+    },
     /// The token is short or has other characters.
     #[error("the server on {address} was given a bad token: {source}")]
     InvalidToken {
@@ -144,7 +196,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// `"address_in_use"`, `"invalid"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
+    /// `"address_in_use"`, `"exists"`, `"invalid"`, `"unsupported"`, `"forked"`, or the system's name of the error, such as `"EACCES"`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -154,6 +206,7 @@ impl StartError {
             | Self::InvalidOrigin { .. }
             | Self::InvalidHost { .. }
             | Self::InvalidToken { .. } => "invalid",
+            Self::SocketPath { name, .. } | Self::Tls { name, .. } => name,
             Self::Io { source, .. } => system_name(source),
             Self::Forked { .. } => "forked",
         }
@@ -169,7 +222,7 @@ impl StartError {
 }
 
 #[cfg(unix)]
-fn system_name(error: &io::Error) -> &'static str {
+pub(crate) fn system_name(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EACCES) => "EACCES",
         Some(libc::EPERM) => "EPERM",
@@ -177,6 +230,10 @@ fn system_name(error: &io::Error) -> &'static str {
         Some(libc::EAFNOSUPPORT) => "EAFNOSUPPORT",
         Some(libc::EAGAIN) => "EAGAIN",
         Some(libc::EINVAL) => "EINVAL",
+        Some(libc::ENOENT) => "ENOENT",
+        Some(libc::EISDIR) => "EISDIR",
+        Some(libc::ENOTDIR) => "ENOTDIR",
+        Some(libc::EROFS) => "EROFS",
         Some(libc::EMFILE) => "EMFILE",
         Some(libc::ENFILE) => "ENFILE",
         Some(libc::ENOBUFS) => "ENOBUFS",
@@ -186,7 +243,7 @@ fn system_name(error: &io::Error) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn system_name(error: &io::Error) -> &'static str {
+pub(crate) fn system_name(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "EACCES",
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",

@@ -2,9 +2,8 @@
 //! One connection: hyper over the gate, one timer for all its deadlines, and what gate, service and answer tell each
 //! other. All of it stays on the server's thread.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -12,14 +11,16 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Site;
+use crate::events::Cut;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
 use crate::service;
 use crate::session;
+use crate::stream::Stream;
+use crate::tls;
 use crate::upgrade::Upgrade;
 
 /// A client that closed its side while its request waits is gone after this time.
@@ -27,6 +28,10 @@ pub(crate) const LEAVE: Duration = Duration::from_millis(50);
 
 /// How long a closed connection is still read, so that the client gets the answer before the reset.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// Heartbeats of a stream of events in the time for which a connection may be silent; so many that a page does not take
+/// end it.
+const BEATS: u32 = 4;
 
 /// What the connection waits for. Each phase has one deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(crate) enum Phase {
     Leaving,
     /// The answer is being written.
     Answering,
+    /// Events are written as they come. The deadline is the next heartbeat's.
+    Streaming,
     /// The answer is written as far as hyper is concerned; nothing of the next head came.
     Idle,
     /// The end, after an answer that left something unread.
@@ -86,12 +93,16 @@ pub(crate) struct Link {
     /// Set by the gate when it holds bytes back for which no socket will wake it.
     waker: Cell<Option<Waker>>,
     idle_time: Duration,
+    /// Heartbeats that are due since the page took something last.
+    beats: Cell<u32>,
+    /// Tells that the page was cut off.
+    cut: RefCell<Option<Cut>>,
 }
 
 impl Link {
-    fn new(peer: SocketAddr, site: &Site) -> Self {
+    fn new(peer: String, site: &Site) -> Self {
         Self {
-            peer: peer.to_string(),
+            peer,
             phase: Cell::new(Phase::Head),
             deadline: Cell::new(after(site.limits.head_time)),
             expired: Cell::new(false),
@@ -106,6 +117,8 @@ impl Link {
             gathered: OnceCell::new(),
             waker: Cell::new(None),
             idle_time: site.limits.idle_time,
+            beats: Cell::new(0),
+            cut: RefCell::default(),
         }
     }
 
@@ -196,6 +209,26 @@ impl Link {
         self.begin(Phase::Answering, self.idle_time);
     }
 
+    pub(crate) fn begin_streaming(&self) {
+        self.beats.set(0);
+        self.begin(Phase::Streaming, self.idle_time / BEATS);
+    }
+
+    /// From now on the connection ends when this is set, also while hyper cannot write.
+    pub(crate) fn watch(&self, cut: Cut) {
+        self.cut.replace(Some(cut));
+    }
+
+    /// Has a heartbeat come due? Not again, then.
+    pub(crate) fn take_beat(&self) -> bool {
+        self.beats.take() > 0
+    }
+
+    fn is_cut(&self, site: &Site) -> bool {
+        let cut = || self.cut.borrow().as_ref().is_some_and(Cut::is_set);
+        self.phase.get() == Phase::Streaming && (site.is_stopping() || cut())
+    }
+
     /// hyper has taken the last of the answer.
     pub(crate) fn answer_done(&self) {
         self.answered.set(true);
@@ -210,6 +243,11 @@ impl Link {
         match self.phase.get() {
             Phase::Answering | Phase::Idle if self.progress.replace(false) => {
                 self.deadline.set(after(self.idle_time));
+                true
+            }
+            Phase::Streaming if self.beats.get() < BEATS => {
+                self.beats.set(self.beats.get() + 1);
+                self.deadline.set(after(self.idle_time / BEATS));
                 true
             }
             Phase::Head | Phase::Body | Phase::Waiting | Phase::Leaving if !self.expired.get() => {
@@ -230,8 +268,9 @@ pub(crate) fn after(time: Duration) -> Instant {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, place: u64) {
+pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u64) {
     let _seat = Seat { site: Rc::clone(&site), place };
+    let Some(stream) = tls::handshake(&site, stream, place).await else { return };
     let link = Rc::new(Link::new(peer, &site));
     let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));
     let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));
@@ -258,6 +297,9 @@ pub(crate) async fn drive(site: Rc<Site>, stream: TcpStream, peer: SocketAddr, p
         loop {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
                 return Poll::Ready(result.is_ok());
+            }
+            if link.is_cut(&site) {
+                return Poll::Ready(false);
             }
             // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.
             let deadline = link.deadline.get();

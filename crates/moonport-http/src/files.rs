@@ -12,8 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -28,7 +28,9 @@ const PIECE: usize = 65_536;
 /// What a request wants to know or have of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    none_match: Option<HeaderValue>,
+    matches: Vec<HeaderValue>,
+    unmodified_since: Option<HeaderValue>,
+    none_match: Vec<HeaderValue>,
     modified_since: Option<HeaderValue>,
     range: Option<HeaderValue>,
     if_range: Option<HeaderValue>,
@@ -40,8 +42,12 @@ impl Conditions {
             return Self::default();
         }
         let value = |name| headers.get(name).cloned();
+        // RFC 9110, section 5.3: a list may come in several lines.
+        let list = |name| headers.get_all(name).iter().cloned().collect();
         Self {
-            none_match: value(IF_NONE_MATCH),
+            matches: list(IF_MATCH),
+            unmodified_since: value(IF_UNMODIFIED_SINCE),
+            none_match: list(IF_NONE_MATCH),
             modified_since: value(IF_MODIFIED_SINCE),
             // RFC 9110, section 14.2: a range is for GET alone.
             range: value(RANGE).filter(|_| *method == Method::GET),
@@ -71,7 +77,7 @@ pub(crate) async fn below(
         deliver(found, StatusCode::OK, headers, &conditions).map(Some)
     });
     match found.await? {
-        Some(response) => Ok(response),
+        Some(response) => Ok(response.map(Content::from)),
         None => answer::redirect(StatusCode::MOVED_PERMANENTLY, &format!("{path}/"), query),
     }
 }
@@ -91,6 +97,7 @@ pub(crate) async fn answer(
         deliver(found, status, headers, &conditions)
     })
     .await
+    .map(|response| response.map(Content::from))
 }
 
 async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
@@ -160,7 +167,7 @@ fn deliver(
     status: StatusCode,
     mut headers: HeaderMap,
     conditions: &Conditions,
-) -> Result<Response<Content>, Refusal> {
+) -> Result<Response<Part>, Refusal> {
     let Found { mut file, metadata, path } = found;
     let length = metadata.len();
     let mut status = status;
@@ -170,9 +177,12 @@ fn deliver(
     if status == StatusCode::OK && !headers.contains_key(ETAG) {
         let version = Version::new(&metadata);
         version.set(&mut headers);
+        if version.is_unwanted(conditions) {
+            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "the file is another version"));
+        }
         if version.is_known(conditions) {
             headers.remove(CONTENT_TYPE);
-            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Bytes::new().into()));
+            return Ok(respond(StatusCode::NOT_MODIFIED, headers, Part::All(Bytes::new())));
         }
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         let range = conditions.range.as_ref().filter(|_| version.allows_range(conditions));
@@ -192,12 +202,27 @@ fn deliver(
         file.seek(SeekFrom::Start(start)).map_err(failed)?;
     }
     let mut pieces = Pieces { file: Some(file), left, reading: None };
-    let content = if left <= PIECE as u64 { pieces.read_all().map_err(failed)?.into() } else { Content::File(pieces) };
-    Ok(respond(status, headers, content))
+    let part = if left <= PIECE as u64 { Part::All(pieces.read_all().map_err(failed)?) } else { Part::Rest(pieces) };
+    Ok(respond(status, headers, part))
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, content: Content) -> Response<Content> {
-    let mut response = Response::new(content);
+/// What is sent of a file, as the blocking threads give it.
+enum Part {
+    All(Bytes),
+    Rest(Pieces),
+}
+
+impl From<Part> for Content {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::All(bytes) => Self::Bytes(bytes),
+            Part::Rest(pieces) => Self::File(pieces),
+        }
+    }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, part: Part) -> Response<Part> {
+    let mut response = Response::new(part);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
@@ -232,12 +257,19 @@ impl Version {
         }
     }
 
+    /// The client wants the version that it knows, or nothing.
+    fn is_unwanted(&self, conditions: &Conditions) -> bool {
+        if !conditions.matches.is_empty() {
+            return !tags(&conditions.matches).any(|tag| tag == b"*" || tag == self.tag.as_bytes());
+        }
+        let Some(since) = conditions.unmodified_since.as_ref().and_then(date) else { return false };
+        self.modified.is_some_and(|modified| seconds(modified) > seconds(since))
+    }
+
     fn is_known(&self, conditions: &Conditions) -> bool {
-        if let Some(list) = &conditions.none_match {
-            let tags = list.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-            return tags
-                .into_iter()
-                .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes());
+        if !conditions.none_match.is_empty() {
+            let weak = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes();
+            return tags(&conditions.none_match).any(|tag| tag == b"*" || weak(tag));
         }
         let Some(since) = conditions.modified_since.as_ref().and_then(date) else { return false };
         self.modified.is_some_and(|modified| seconds(modified) <= seconds(since))
@@ -254,6 +286,11 @@ impl Version {
             _ => false,
         }
     }
+}
+
+/// Ours have no commas, so that it does not matter where the list cuts those of others.
+fn tags(list: &[HeaderValue]) -> impl Iterator<Item = &[u8]> {
+    list.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 fn date(value: &HeaderValue) -> Option<SystemTime> {
@@ -280,7 +317,11 @@ impl Range {
     }
 
     fn try_parse(value: &[u8], length: u64) -> Option<Self> {
-        let (from, to) = std::str::from_utf8(value).ok()?.strip_prefix("bytes=")?.split_once('-')?;
+        let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (from, to) = range.split_once('-')?;
         let number = |text: &str| {
             let text = text.trim();
             (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
@@ -366,7 +407,7 @@ mod tests {
     fn ranges() {
         let range = |text: &str| Range::parse(text.as_bytes(), 10);
         assert_eq!(range("bytes=0-3"), Range::Part(0, 3));
-        assert_eq!(range("bytes=3-"), Range::Part(3, 9));
+        assert_eq!(range("Bytes=3-"), Range::Part(3, 9));
         assert_eq!(range("bytes=-3"), Range::Part(7, 9));
         assert_eq!(range("bytes=-30"), Range::Part(0, 9));
         assert_eq!(range("bytes=9-99999999999999999999999"), Range::Part(9, 9));

@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::accept::Site;
 use crate::chunks::Chunks;
 use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
 use crate::refusal::Refusal;
+use crate::stream::Stream;
 
 const BUFFER: usize = 8192;
 
@@ -30,7 +30,7 @@ const DRAIN: usize = 1 << 20;
 const DRAIN_SOCKET: usize = 64 << 20;
 
 pub(crate) struct Gate {
-    stream: TcpStream,
+    stream: Stream,
     link: Rc<Link>,
     site: Rc<Site>,
     bytes: Vec<u8>,
@@ -60,7 +60,7 @@ enum Stage {
 const COLLECT: Stage = Stage::Head { search: Search::START, fresh: true };
 
 impl Gate {
-    pub(crate) fn new(stream: TcpStream, link: Rc<Link>, site: Rc<Site>) -> Self {
+    pub(crate) fn new(stream: Stream, link: Rc<Link>, site: Rc<Site>) -> Self {
         Self {
             stream,
             link,
@@ -228,6 +228,8 @@ impl Gate {
             match self.link.phase() {
                 Phase::Waiting => self.link.begin(Phase::Leaving, LEAVE),
                 Phase::Leaving if self.link.is_expired() => return Poll::Ready(Ok(false)),
+                // A page that listens has nothing more to say, so it is gone.
+                Phase::Streaming => return Poll::Ready(Ok(false)),
                 _ => {}
             }
         }

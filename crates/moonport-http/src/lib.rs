@@ -12,6 +12,13 @@ mod config;
 mod routes;
 mod server;
 
+mod listen;
+mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+#[cfg(unix)]
+mod unix;
+
 mod accept;
 mod connection;
 mod gate;
@@ -36,6 +43,7 @@ mod socket;
 mod upgrade;
 
 mod answer;
+mod events;
 mod files;
 mod mime;
 mod refusal;
@@ -45,9 +53,10 @@ mod stats;
 pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use config::{Config, Limits, StartError};
+pub use config::{Config, Limits, SelfSigned, StartError, Tls};
+pub use events::{EventError, Events};
 pub use message::{Body, Content, Request, Response};
-pub use routes::{RouteError, RouteOptions, Routes, WebSocketOptions};
+pub use routes::{EventsOptions, RouteError, RouteOptions, Routes, WebSocketOptions};
 pub use server::Server;
 pub use socket::{Event, Kind, MOST_BYTES, MOST_WAITING, Socket, SocketError, SocketEvent};
 pub use stats::Stats;

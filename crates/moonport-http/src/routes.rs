@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method};
 use matchit::Router;
 
+use crate::events::Events;
 use crate::message::Content;
 use crate::paths::{escape, unescape};
 
@@ -38,6 +39,21 @@ pub struct WebSocketOptions {
 impl Default for RouteOptions {
     fn default() -> Self {
         Self { max_body: None, deadline: None, token: true, content: None, websocket: None }
+    }
+}
+
+/// What a path of server-sent events asks for.
+#[derive(Clone, Debug)]
+pub struct EventsOptions {
+    /// Does it need the token, if the server has one?
+    pub token: bool,
+    /// Events kept for pages that connect again and say which one they saw last.
+    pub history: usize,
+}
+
+impl Default for EventsOptions {
+    fn default() -> Self {
+        Self { token: true, history: 0 }
     }
 }
 
@@ -82,6 +98,8 @@ pub struct Routes {
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     pub(crate) options: RouteOptions,
+    /// The server answers by itself with these.
+    pub(crate) events: Option<Events>,
     names: Vec<String>,
 }
 
@@ -143,8 +161,20 @@ impl Routes {
             }
             _ => RouteError::Path(path.to_owned()),
         })?;
-        self.routes.push(Route { options, names });
+        self.routes.push(Route { options, events: None, names });
         Ok(index)
+    }
+
+    /// Serves events to pages that GET this path. It takes a number like every route, and the owner gets no requests.
+    ///
+    /// # Errors
+    /// As [`Routes::add`].
+    pub fn add_events(&mut self, path: &str, options: EventsOptions) -> Result<Events, RouteError> {
+        let EventsOptions { token, history } = options;
+        let index = self.add("GET", path, RouteOptions { token, ..RouteOptions::default() })?;
+        let events = Events::new(history);
+        self.routes[index].events = Some(events.clone());
+        Ok(events)
     }
 
     /// Serves the files of `directory` below `prefix`. Routes win, then the longest prefix.

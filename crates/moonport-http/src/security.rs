@@ -21,6 +21,8 @@ const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contro
 pub(crate) struct Guard {
     hosts: Vec<(String, Option<u16>)>,
     origins: Vec<HeaderValue>,
+    /// The server's own origin is https.
+    tls: bool,
 }
 
 /// An entry of the configuration that can never match.
@@ -50,7 +52,12 @@ impl Guard {
         Ok(Self {
             hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
             origins: origins.iter().map(origin).collect::<Result<_, _>>()?,
+            tls: false,
         })
+    }
+
+    pub(crate) fn with_tls(self, tls: bool) -> Self {
+        Self { tls, ..self }
     }
 
     /// The request's only Origin, if it is listed.
@@ -76,7 +83,7 @@ impl Guard {
         let Some((host, (name, port))) = host.to_str().ok().and_then(|host| Some((host, split_host(host)?))) else {
             return Err(Refusal::bad_request("the Host header is not a host name with or without a port"));
         };
-        if uri.authority().is_some_and(|authority| !is_same_authority(authority.as_str(), host)) {
+        if uri.authority().is_some_and(|authority| !is_same_authority(authority.as_str(), host, self.default_port())) {
             return Err(Refusal::bad_request("the target of the request is another host"));
         }
         if !self.accepts(name, port) {
@@ -87,7 +94,7 @@ impl Guard {
         let own_origin = match (origins.next(), origins.next()) {
             (None, _) => true,
             (Some(origin), None) => {
-                let own = is_own(origin.as_bytes(), host);
+                let own = self.is_own(origin.as_bytes(), host);
                 if !own && !listed {
                     return Err(Refusal::forbidden("pages of this Origin may not call"));
                 }
@@ -104,6 +111,18 @@ impl Guard {
             own_site &= site == "same-origin" || site == "none";
         }
         Ok(Standing { own: own_origin && own_site })
+    }
+
+    /// Is this the origin of this server as the client names it?
+    fn is_own(&self, origin: &[u8], host: &str) -> bool {
+        let scheme: &[u8] = if self.tls { b"https://" } else { b"http://" };
+        let authority = origin.strip_prefix(scheme).and_then(|rest| std::str::from_utf8(rest).ok());
+        authority.is_some_and(|authority| is_same_authority(authority, host, self.default_port()))
+    }
+
+    /// What an authority without a port means.
+    fn default_port(&self) -> &'static str {
+        if self.tls { ":443" } else { ":80" }
     }
 
     fn accepts(&self, name: &str, port: Option<u16>) -> bool {
@@ -130,15 +149,9 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     (well_formed && !name.is_empty()).then_some((name, port))
 }
 
-fn is_same_authority(left: &str, right: &str) -> bool {
-    let without_default = |authority: &str| authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
+fn is_same_authority(left: &str, right: &str, default: &str) -> bool {
+    let without_default = |authority: &str| authority.strip_suffix(default).unwrap_or(authority).to_ascii_lowercase();
     left.eq_ignore_ascii_case(right) || without_default(left) == without_default(right)
-}
-
-/// The origin of this server as the client names it. It has no TLS, so the scheme is http.
-fn is_own(origin: &[u8], host: &str) -> bool {
-    let authority = origin.strip_prefix(b"http://").and_then(|rest| std::str::from_utf8(rest).ok());
-    authority.is_some_and(|authority| is_same_authority(authority, host))
 }
 
 fn is_origin(text: &str) -> bool {
@@ -280,6 +293,20 @@ mod tests {
         assert_eq!(check(&[host, ("sec-fetch-site", "cross-site")]), Err(403));
         assert_eq!(check(&[host, ("sec-fetch-site", "same-site")]), Ok(Standing { own: false }));
         assert_eq!(check(&[host, ("sec-fetch-site", "none")]), Ok(Standing { own: true }));
+    }
+
+    #[test]
+    fn the_own_origin_has_the_scheme_of_the_server() {
+        let guard = Guard::new(&[], &[]).unwrap().with_tls(true);
+        for (origin, host, own) in [
+            ("https://localhost:8787", "localhost:8787", true),
+            ("https://localhost", "localhost:443", true),
+            ("https://localhost:443", "localhost", true),
+            ("http://localhost:8787", "localhost:8787", false),
+            ("https://localhost:80", "localhost", false),
+        ] {
+            assert_eq!(guard.is_own(origin.as_bytes(), host), own, "{origin} {host}");
+        }
     }
 
     #[test]

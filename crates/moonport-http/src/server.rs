@@ -4,21 +4,22 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::Waker;
 use std::thread::{self, JoinHandle};
 
 use moonport_core::{Sender, fork};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::accept::Plan;
 use crate::config::{Config, StartError};
+use crate::listen;
 use crate::room::Room;
 use crate::routes::Routes;
 use crate::security::{BadEntry, Guard};
 use crate::stats::{Counters, Stats};
+use crate::tls;
 use crate::token::{Links, Secrets, check_token};
 use crate::wakes::Wakes;
 
@@ -56,19 +57,19 @@ impl Server {
         if routes.is_forked() {
             return Err(StartError::Forked { address: name });
         }
-        let wanted = config.socket_address()?;
         let guard = Guard::new(&config.hosts, &config.origins).map_err(|entry| match entry {
             BadEntry::Host(host) => StartError::InvalidHost { address: name.clone(), host },
             BadEntry::Origin(origin) => StartError::InvalidOrigin { address: name.clone(), origin },
         })?;
-        if let Some(token) = &config.token {
+        for token in config.token.iter().chain(&config.session) {
             check_token(token).map_err(|source| StartError::InvalidToken { address: name.clone(), source })?;
         }
+        let tls = acceptor(&config)?;
         let failed = |error| StartError::from_io(&name, error);
-        let listener = listen(wanted).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, url, address) = listen::bind(&config)?;
         let has_token = config.token.is_some();
-        let secrets = config.token.map(|token| Secrets::new(token, address.port())).transpose().map_err(failed)?;
+        let secrets = config.token.map(|token| Secrets::new(token, config.session, address.port(), tls.is_some()));
+        let secrets = secrets.transpose().map_err(failed)?;
         let links = Arc::new(Links::default());
         let counters = Arc::new(Counters::default());
         let control = Arc::new(Control::default());
@@ -81,7 +82,8 @@ impl Server {
             max_body: config.max_body,
             deadline: config.deadline,
             routes,
-            guard,
+            guard: guard.with_tls(tls.is_some()),
+            tls,
             secrets,
             sender,
             links: Arc::clone(&links),
@@ -100,7 +102,7 @@ impl Server {
             return Err(failed(error));
         }
         Ok(Self {
-            url: format!("http://{address}"),
+            url,
             address,
             has_token,
             links,
@@ -112,13 +114,13 @@ impl Server {
         })
     }
 
-    /// `http://127.0.0.1:8787`, without a slash at its end.
+    /// `http://127.0.0.1:8787` or `https://127.0.0.1:8787`, without a slash at its end, or `unix:/path`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address that it listens on, with the port that was picked.
+    /// The address that it listens on, with the port that was picked; `0.0.0.0:0` where that is a Unix socket.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -128,8 +130,8 @@ impl Server {
     /// Without a token it is just the address. At most 64 wait to be used; one more ends the oldest.
     ///
     /// # Errors
-    /// The path does not start with a slash or has control characters; the system has no random numbers; this is a
-    /// forked child.
+    /// The path does not start with a slash or has control characters; the system has no random numbers; browsers do not
+    /// open Unix sockets; this is a forked child.
     pub fn link(&self, path: &str) -> io::Result<String> {
         if self.is_forked() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the server belongs to the parent of this process"));
@@ -137,6 +139,9 @@ impl Server {
         if !path.starts_with('/') || path.chars().any(char::is_control) {
             let message = format!("expected a path like \"/\", got {path:?}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        if self.url.starts_with("unix:") {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a browser cannot open a Unix socket"));
         }
         let (path, fragment) = path.find('#').map_or((path, ""), |at| path.split_at(at));
         let mut link = self.url.clone();
@@ -210,14 +215,13 @@ impl Drop for Server {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+fn acceptor(config: &Config) -> Result<Option<tls::Acceptor>, StartError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let refused = |(reason, name)| StartError::Tls { address: config.address.clone(), reason, name };
+    if config.address.starts_with("unix:") {
+        return Err(refused(("what goes through a Unix socket does not leave this machine".to_owned(), "unsupported")));
+    }
+    tls::acceptor(tls).map(Some).map_err(refused)
 }
 
 /// Appends text with everything percent-encoded that an address does not carry as it is.

@@ -22,6 +22,7 @@ use crate::accept::Site;
 use crate::answer::{self, Content, Outgoing};
 use crate::body;
 use crate::connection::{Link, Phase, Verdict};
+use crate::events;
 use crate::files::{self, Conditions};
 use crate::message::{self, Request};
 use crate::paths;
@@ -77,8 +78,8 @@ fn count(counters: &Counters, status: StatusCode) {
 
 /// `unread` is set to false when all of the body has been read.
 async fn respond(
-    site: &Site,
-    link: &Link,
+    site: &Rc<Site>,
+    link: &Rc<Link>,
     parts: Parts,
     body: Incoming,
     listed: bool,
@@ -127,6 +128,9 @@ async fn respond(
             }
             if let Some(response) = authorize(site, &parts, standing, options.token)? {
                 return Ok(response);
+            }
+            if let Some(events) = &route.events {
+                return Ok(events::answer(events, site, link, &parts.method, &parts.headers));
             }
             let content = body::check_headers(&parts.headers, &parts.method, *unread, options.content)?;
             let body = if *unread {

@@ -30,6 +30,8 @@ pub struct Stats {
     pub messages_received: u64,
     /// WebSocket messages written to clients.
     pub messages_sent: u64,
+    /// Pages that listen to events now.
+    pub pages: u64,
     /// Bytes read.
     pub bytes_in: u64,
     /// Bytes written.
@@ -47,6 +49,10 @@ impl Count {
 
     pub(crate) fn one(&self) {
         self.add(1);
+    }
+
+    pub(crate) fn one_less(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn set(&self, value: u64) {
@@ -72,6 +78,7 @@ pub(crate) struct Counters {
     pub(crate) sockets: Count,
     pub(crate) messages_received: Count,
     pub(crate) messages_sent: Count,
+    pub(crate) pages: Count,
     pub(crate) bytes_in: Count,
     pub(crate) bytes_out: Count,
 }
@@ -91,6 +98,7 @@ impl Counters {
             sockets: self.sockets.get(),
             messages_received: self.messages_received.get(),
             messages_sent: self.messages_sent.get(),
+            pages: self.pages.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
         }

@@ -73,12 +73,15 @@ pub(crate) struct Secrets {
     token: String,
     cookie_name: String,
     session: String,
+    /// The cookie is for TLS alone.
+    secure: bool,
 }
 
 impl Secrets {
     /// Cookies do not know ports, so the name has it: several servers of one host keep theirs apart.
-    pub(crate) fn new(token: String, port: u16) -> io::Result<Self> {
-        Ok(Self { token, cookie_name: format!("moonport_{port}"), session: random_token()? })
+    pub(crate) fn new(token: String, session: Option<String>, port: u16, secure: bool) -> io::Result<Self> {
+        let session = session.map_or_else(random_token, Ok)?;
+        Ok(Self { token, cookie_name: format!("moonport_{port}"), session, secure })
     }
 
     /// Exactly one Authorization header, `Bearer` and the token.
@@ -104,7 +107,8 @@ impl Secrets {
     }
 
     pub(crate) fn set_cookie(&self) -> Option<HeaderValue> {
-        let value = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie_name, self.session);
+        let secure = if self.secure { "; Secure" } else { "" };
+        let value = format!("{}={}; HttpOnly; SameSite=Strict; Path=/{secure}", self.cookie_name, self.session);
         HeaderValue::try_from(value).ok()
     }
 }
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn only_the_token_is_the_token() {
         let token = "t".repeat(32);
-        let secrets = Secrets::new(token.clone(), 1).unwrap();
+        let secrets = Secrets::new(token.clone(), None, 1, false).unwrap();
         let has = |value: &str| secrets.has_bearer(&headers(&[("authorization", value)]));
         assert!(has(&format!("Bearer {token}")));
         assert!(has(&format!("bearer  {token}")));
@@ -185,7 +189,7 @@ mod tests {
     #[test]
     fn the_cookie_is_not_the_token() {
         let token = "t".repeat(32);
-        let secrets = Secrets::new(token.clone(), 8787).unwrap();
+        let secrets = Secrets::new(token.clone(), None, 8787, false).unwrap();
         let set = secrets.set_cookie().unwrap();
         let set = set.to_str().unwrap();
         assert!(!set.contains(&token));

@@ -626,6 +626,12 @@ fn conditions_and_ranges_of_files() {
     let (head, _) = get(&format!("If-None-Match: \"x\", W/{tag}\r\n"));
     assert_eq!((status(&head), header(&head, "etag")), (304, Some(tag)));
     assert_eq!(status(&get("If-None-Match: *\r\n").0), 304);
+    assert_eq!(status(&get(&format!("If-None-Match: \"x\"\r\nIf-None-Match: {tag}\r\n")).0), 304);
+    assert_eq!(status(&get(&format!("If-Match: \"x\", {tag}\r\nRange: bytes=0-1\r\n")).0), 206);
+    assert_eq!(status(&get(&format!("If-Match: W/{tag}\r\n")).0), 412);
+    assert_eq!(status(&get("If-Match: *\r\nIf-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n").0), 200);
+    assert_eq!(status(&get("If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n").0), 412);
+    assert_eq!(status(&get(&format!("If-Unmodified-Since: {modified}\r\n")).0), 200);
     assert_eq!(status(&get(&format!("If-Modified-Since: {modified}\r\n")).0), 304);
     assert_eq!(status(&get(&format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {modified}\r\n")).0), 200);
     assert_eq!(status(&get("If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n").0), 200);

@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use moonport_core::{Payload, PortKey, PortOptions};
-use moonport_http::{Config, Content, RouteOptions, Routes, Server as Running, SocketEvent};
+use moonport_http::{
+    Config, Content, EventsOptions, RouteOptions, Routes, SelfSigned, Server as Running, SocketEvent, Tls,
+};
 
 use crate::dispatch;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
+use crate::pages::Pages;
 use crate::request;
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
@@ -59,6 +62,7 @@ impl Object for Server {
             ("put", c_function!(put)),
             ("patch", c_function!(patch)),
             ("delete", c_function!(delete)),
+            ("events", c_function!(events)),
             ("static", c_function!(directory)),
             ("websocket", c_function!(websocket::add)),
             ("start", c_function!(start)),
@@ -95,19 +99,20 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
             "deadline" => config.deadline = value.seconds()?,
             "debug" => debug = value.boolean()?,
             "limits" => options::read(stack, -1, "moonport.http: limits", |key, value| limit(&mut config, key, value))?,
-            "tls" => return Err(value.wrong("nothing: TLS is not built yet")),
+            "tls" => config.tls = Some(tls(stack, value)?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
-    if config.address.starts_with("unix:") {
-        return Err(format!("{FUNCTION}: address: Unix sockets are not built yet").into());
-    }
-    if token && config.token.is_none() {
-        config.token =
-            Some(moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"))?);
-    }
-    if !token {
+    if token {
+        let random =
+            || moonport_http::random_token().map_err(|error| format!("{FUNCTION}: no random numbers: {error}"));
+        if config.token.is_none() {
+            config.token = Some(random()?);
+        }
+        // Pages stay at home while the server is stopped and started again.
+        config.session = Some(random()?);
+    } else {
         config.token = None;
     }
     let site = Rc::new(Site {
@@ -129,6 +134,28 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
     stack.new_table(0, 0);
     stack.set_user_value(-2);
     Ok(Outcome::Values(1))
+}
+
+/// The option on top: true, or a table of two files.
+fn tls(stack: Stack, value: Value<'_>) -> Result<Tls> {
+    const WANTED: &str = "true or {certificate = ..., key = ...}";
+    if stack.kind(-1) == lua::LUA_TBOOLEAN && stack.truth(-1) {
+        return Ok(Tls::SelfSigned(SelfSigned::default()));
+    }
+    if stack.kind(-1) != lua::LUA_TTABLE {
+        return Err(value.wrong(WANTED));
+    }
+    let (mut certificate, mut key) = (None, None);
+    options::read(stack, -1, "moonport.http: tls", |name, value| {
+        match name {
+            "certificate" => certificate = Some(value.path()?),
+            "key" => key = Some(value.path()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let (Some(certificate), Some(key)) = (certificate, key) else { return Err(value.wrong(WANTED)) };
+    Ok(Tls::Files { certificate, key })
 }
 
 fn limit(config: &mut Config, key: &str, value: Value<'_>) -> Result<bool> {
@@ -210,12 +237,7 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
         match key {
             "max_body" => settings.max_body = Some(value.count()?),
             "deadline" => settings.deadline = Some(value.seconds()?),
-            "token" => {
-                if value.boolean()? {
-                    return Err(value.wrong("false (routes need the server's token unless told otherwise)"));
-                }
-                settings.token = false;
-            }
+            "token" => settings.token = no_token(value)?,
             "content" => {
                 settings.content = Some(match value.text()? {
                     "json" => Content::Json,
@@ -235,6 +257,44 @@ fn add_route(stack: Stack, function: &str, method: &str, first: i32) -> Result {
     stack.raw_set_at(-2, place);
     stack.set_top(1);
     Ok(Outcome::Values(1))
+}
+
+/// `server:events(path, options)`.
+fn events(owner: &Owner, stack: Stack) -> Result {
+    const FUNCTION: &str = "server:events";
+    stack.set_top(3);
+    let site = site(stack, FUNCTION)?;
+    let path = argument(stack, 2, FUNCTION, "a path such as \"/events\"")?;
+    let place = object::reserve(owner, stack);
+    let mut settings = EventsOptions::default();
+    options::read(stack, 3, FUNCTION, |key, value| {
+        match key {
+            "history" => {
+                let history = stack.integer(-1).and_then(|history| usize::try_from(history).ok());
+                settings.history = history.ok_or_else(|| value.wrong("an integer, 0 or more"))?;
+            }
+            "token" => settings.token = no_token(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    if site.running.borrow().is_some() {
+        return Err(format!("{FUNCTION}: the server runs; add events before server:start").into());
+    }
+    let added = site.routes.borrow_mut().add_events(path, settings);
+    let added = added.map_err(|error| format!("{FUNCTION}: {error}"))?;
+    // It has a number among the routes, and no handler.
+    site.names.borrow_mut().push(format!("GET {path}").into());
+    place.fill(Pages(added));
+    Ok(Outcome::Values(1))
+}
+
+/// The option of a route that needs no token: false, and nothing else.
+fn no_token(value: Value<'_>) -> Result<bool> {
+    if value.boolean()? {
+        return Err(value.wrong("false (routes need the server's token unless told otherwise)"));
+    }
+    Ok(false)
 }
 
 fn directory(_: &Owner, stack: Stack) -> Result {
@@ -342,6 +402,7 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
             ("sockets", stats.sockets),
             ("messages_received", stats.messages_received),
             ("messages_sent", stats.messages_sent),
+            ("pages", stats.pages),
         ] {
             stack.push_count(count);
             stack.set_field(-2, name);

@@ -58,6 +58,7 @@ mod lanes;
 mod report;
 
 mod http;
+mod pages;
 mod request;
 mod response;
 mod websocket;

@@ -349,7 +349,13 @@ fn servers_come_and_go() {
         "servers",
         "local port = moonport.port()
         local function work()
-            local server = moonport.http({ token = false, limits = { depth = 3 } })
+            local tls = { certificate = 'a.pem', key = 'b.pem' }
+            local server = moonport.http({ token = false, tls = tls, limits = { depth = 3 } })
+            local events = server:events('/events', { history = 3, token = false })
+            events:send({ 1, 'two' }, 'tick')
+            events:send('text')
+            events:count()
+            pcall(events.send, events, print)
             server:get('/items/{id}', function() return moonport.response({ json = { 1 }, headers = { a = 'b' } }) end)
             moonport.response({ body = 'text' })
             pcall(moonport.response, { json = print })
