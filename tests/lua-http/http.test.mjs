@@ -468,6 +468,23 @@ describe("Ctrl-C", () => {
     });
     assert.deepEqual({ code, signal }, { code: 130, signal: null });
   });
+  for (const name of NAMES) {
+    test(`${name}, asleep after a message`, async () => {
+      const run = startScript(name, "lone.lua");
+      assert.equal(await run.line(), "one");
+      const deadline = Date.now() + 10_000;
+      // The system call in which its first thread sleeps.
+      const sleeps = () => /^(281|22) /.test(readFileSync(`/proc/${run.child.pid}/syscall`, "utf8"));
+      while (!sleeps()) {
+        assert.ok(Date.now() < deadline, "it does not sleep");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      run.child.kill("SIGINT");
+      const { code, signal } = await run.ended(5000);
+      assert.deepEqual({ code, signal }, { code: name === "moonport" ? 130 : 1, signal: null }, run.stderr);
+      assert.match(run.stderr, /interrupted.*\n?moonport\.run was kept by: port "lone" \(.*lone\.lua:\d+\)/);
+    });
+  }
   for (const name of ["luajit", "lua5.4"]) {
     test(`${name}, waiting`, async () => {
       const { code, signal, stderr } = await interrupt(name, "wait", waiting);
