@@ -474,7 +474,7 @@ describe("Ctrl-C", () => {
       assert.equal(await run.line(), "one");
       const deadline = Date.now() + 10_000;
       // The system call in which its first thread sleeps.
-      const sleeps = () => /^(281|22) /.test(readFileSync(`/proc/${run.child.pid}/syscall`, "utf8"));
+      const sleeps = () => /^(232|22) /.test(readFileSync(`/proc/${run.child.pid}/syscall`, "utf8"));
       while (!sleeps()) {
         assert.ok(Date.now() < deadline, "it does not sleep");
         await new Promise((resolve) => setTimeout(resolve, 5));
