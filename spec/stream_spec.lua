@@ -13,6 +13,12 @@ local function drain()
   until moonport.step() == 0
 end
 
+local function send_all(port)
+  for i = 1, COUNT do
+    assert(port:send("text " .. i))
+  end
+end
+
 -- A port whose handler checks that text after text comes in order, and calls each(number) first.
 local function counting(each, options)
   local port, count = moonport.port(options), 0
@@ -52,9 +58,7 @@ test("a stream is handled by the loop that is made for it, once and in order", f
       source = debug.getinfo(3, "S").short_src
     end
   end, { capacity = COUNT })
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   equal_failures(0)
   equal(count(), COUNT)
@@ -138,9 +142,7 @@ test("a handler that is replaced amid its stream gets nothing more", function()
       end)
     end
   end)
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   equal(first, HALF)
   equal(second, HALF)
@@ -154,9 +156,7 @@ test("a stream ends where its port loses the handler, and goes on where it gets 
       port:on(nil)
     end
   end, { capacity = COUNT })
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   equal(count(), HALF)
   port:on(handle)
@@ -172,9 +172,7 @@ test("a stream ends where its port is closed", function()
       port:close()
     end
   end, { capacity = COUNT })
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   equal(count(), HALF)
 end)
@@ -218,9 +216,7 @@ test("a handler that runs a loop of its own amid its stream", function()
       inner = moonport.step()
     end
   end, { capacity = COUNT })
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   assert(inner > 0, "the inner loop delivered nothing")
   equal(count(), COUNT)
@@ -244,9 +240,7 @@ test("a handler that takes messages from its own stream", function()
       expected = expected + 1
     end
   end)
-  for i = 1, COUNT do
-    assert(port:send("text " .. i))
-  end
+  send_all(port)
   drain()
   equal_failures(0)
   equal(taken, "text " .. HALF + 1)

@@ -434,8 +434,11 @@ pub(crate) fn sleep_in_task(owner: &Owner, endpoint: &Endpoint) -> bool {
         return false;
     }
     let slept = owner.mailbox(|mailbox| mailbox.is_drained().then(|| mailbox.sleep(None))).flatten();
-    if slept.is_none() || is_signal(&slept) {
-        owner.signalled.set(slept.is_some());
+    if slept.is_none() {
+        return false;
+    }
+    if is_signal(&slept) {
+        owner.signalled.set(true);
         return false;
     }
     owner.round.replace(Round::after_sleep());
