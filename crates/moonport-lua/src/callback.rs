@@ -19,6 +19,7 @@ use moonport_core::{Bytes, Encoding, Message, Overflow, Payload, PortOptions};
 
 use crate::capi;
 use crate::dispatch;
+use crate::fetch;
 use crate::ffi::Names;
 use crate::function::{Failure, Outcome, Result, c_function};
 use crate::object::{self, Object};
@@ -334,7 +335,7 @@ fn direct(callback: &'static Callback, arguments: &[u8]) -> Option<Vec<u8>> {
     let ran = owner.protect(stack, 0, &mut |stack| {
         let thread = task::thread(owner, stack);
         if let Some(message) = message.take() {
-            let origin = dispatch::expect(owner, Rc::clone(&endpoint), message);
+            let origin = fetch::expect(owner, Rc::clone(&endpoint), message);
             task::start_fetching(owner, stack, thread, origin, Fetches::Nothing);
         }
         0

@@ -31,6 +31,7 @@ mod trace;
 
 mod dispatch;
 mod events;
+mod fetch;
 mod owner;
 mod task;
 

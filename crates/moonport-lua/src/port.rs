@@ -10,7 +10,8 @@ use mlua_sys as lua;
 use moonport_callback::callback::Callback;
 use moonport_core::{Encoding, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
 
-use crate::dispatch::{self, Shown};
+use crate::dispatch;
+use crate::fetch::Shown;
 use crate::function::{Outcome, Result, c_function};
 use crate::lanes::{self, Opened};
 use crate::object::{self, Object};

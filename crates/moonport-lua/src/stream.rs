@@ -12,7 +12,8 @@ use moonport_callback::layout::Scalar;
 use moonport_callback::marshal::Argument;
 use moonport_core::{Encoding, Message, Payload};
 
-use crate::dispatch::{self, Incoming, Shown};
+use crate::dispatch;
+use crate::fetch::{self, Incoming, Shown};
 use crate::int64::EXACT;
 use crate::owner::Owner;
 use crate::port::Endpoint;
@@ -114,7 +115,7 @@ fn make(owner: &Owner, stack: Stack) -> Option<Loops> {
         if loaded != lua::LUA_OK {
             return 0;
         }
-        dispatch::push_fetch(owner, stack);
+        fetch::push_fetch(owner, stack);
         #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
         stack.push_pointer(next as *mut c_void);
         stack.push_pointer(std::ptr::from_ref(owner).cast_mut().cast());
@@ -217,10 +218,10 @@ fn take(owner: &Owner, origin: &Origin) -> Option<()> {
         }
         mailbox.is_drained()
     });
-    if is_drained != Some(false) && !dispatch::sleep_in_task(owner, endpoint) {
+    if is_drained != Some(false) && !fetch::sleep_in_task(owner, endpoint) {
         return None;
     }
-    if !dispatch::may_repeat(owner, endpoint) {
+    if !fetch::may_repeat(owner, endpoint) {
         return None;
     }
     let message = owner.mailbox(|mailbox| mailbox.next_of(endpoint.key, |message| message.payload.is_copied()));

@@ -11,6 +11,7 @@ use moonport_core::{Doing, PortKey};
 use crate::call;
 use crate::callback;
 use crate::dispatch;
+use crate::fetch;
 use crate::function::{Outcome, Result};
 use crate::owner::Owner;
 use crate::port::Endpoint;
@@ -141,7 +142,7 @@ impl Starters {
     }
 }
 
-/// Calls what [`dispatch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
+/// Calls what [`fetch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
 /// an error there would have nobody to catch it. One task handles message after message, until a handler waits or fails.
 /// What the handler of a native call returns goes to the next fetch, unless nobody waits for it: then LuaJIT can compile the
 /// loop.
@@ -201,7 +202,7 @@ pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> Starters {
         // SAFETY: the error value is on top, and this frame owns nothing.
         unsafe { lua::lua_error(stack.state()) }
     }
-    dispatch::push_fetch(owner, stack);
+    fetch::push_fetch(owner, stack);
     stack.call(1, 2 + lua_count(MOST + 1));
     let mut void = [(); MOST + 1].map(|()| stack.anchor());
     void.reverse();
