@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncWrite, ReadBuf};
 
 use crate::accept::Site;
 use crate::chunks::Chunks;
 use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
+use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
 
@@ -31,6 +32,7 @@ const DRAIN_SOCKET: usize = 64 << 20;
 
 pub(crate) struct Gate {
     stream: Stream,
+    pace: Pace,
     link: Rc<Link>,
     site: Rc<Site>,
     bytes: Vec<u8>,
@@ -63,6 +65,7 @@ impl Gate {
     pub(crate) fn new(stream: Stream, link: Rc<Link>, site: Rc<Site>) -> Self {
         Self {
             stream,
+            pace: Pace::default(),
             link,
             site,
             bytes: Vec::new(),
@@ -88,9 +91,7 @@ impl Gate {
         }
         self.bytes = Vec::new();
         self.most_drained = DRAIN_SOCKET;
-        let before = target.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, target))?;
-        let count = target.filled().len() - before;
+        let count = ready!(self.pace.poll_read(&mut self.stream, context, target))?;
         self.closed = count == 0;
         self.site.counters.bytes_in.add(count as u64);
         Poll::Ready(Ok(()))
@@ -114,8 +115,7 @@ impl Gate {
             self.make_room();
         }
         let mut space = ReadBuf::new(&mut self.bytes[self.end..]);
-        ready!(Pin::new(&mut self.stream).poll_read(context, &mut space))?;
-        let count = space.filled().len();
+        let count = ready!(self.pace.poll_read(&mut self.stream, context, &mut space))?;
         self.end += count;
         if count == 0 {
             self.closed = true;

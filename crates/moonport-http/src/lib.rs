@@ -22,6 +22,7 @@ mod unix;
 mod accept;
 mod connection;
 mod gate;
+mod pace;
 mod wire;
 
 pub mod chunks;
