@@ -316,6 +316,25 @@ fn a_visitor_may_unwind_out() {
 }
 
 #[test]
+fn numbers_of_ten_thousand_digits_are_read_like_any_other() {
+    let (zeros, nines) = ("0".repeat(10_000), "9".repeat(10_000));
+    for (document, value) in [
+        (format!("0.{nines}"), "1.0"),
+        (format!("0.{zeros}1e10001"), "1.0"),
+        (format!("1{zeros}e-10000"), "1.0"),
+        (format!("1e-{nines}"), "0.0"),
+    ] {
+        let mut log = Log::default();
+        json::decode(document.as_bytes(), 1, &mut Vec::new(), &mut log).unwrap();
+        assert_eq!(log.text, format!("f{value}"), "{} bytes", document.len());
+    }
+    for document in [nines.clone(), format!("-{nines}"), format!("1e{nines}"), format!("1e+{zeros}999")] {
+        let error = json::check(document.as_bytes(), 1).unwrap_err();
+        assert_eq!((error.offset, error.kind), (0, NumberOutOfRange), "{} bytes", document.len());
+    }
+}
+
+#[test]
 fn messages_say_what_was_wanted_and_where() {
     for (document, message) in [
         ("", "unexpected end of the text at byte 0"),
