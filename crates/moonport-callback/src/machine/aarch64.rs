@@ -19,24 +19,22 @@ global_asm!(
     r#"
     .text
     .balign 64
-    .hidden moonport_stubs
-    .globl moonport_stubs
-    .type moonport_stubs, %function
-moonport_stubs:
+"#,
+    begin!("moonport_stubs"),
+    r#"
     .cfi_startproc
-    .set .Lmoonport_stub, 0
+    .set moonport_stub_number, 0
     .rept {count}
     .balign 16
     hint #34
-    mov w17, #.Lmoonport_stub
-    b .Lmoonport_common
+    mov w17, #moonport_stub_number
+    b 2f
     nop
-    .set .Lmoonport_stub, .Lmoonport_stub + 1
+    .set moonport_stub_number, moonport_stub_number + 1
     .endr
     .cfi_endproc
-    .size moonport_stubs, . - moonport_stubs
     .balign 64
-.Lmoonport_common:
+2:
     .cfi_startproc
     stp x29, x30, [sp, #-16]!
     .cfi_def_cfa_offset 16
@@ -64,12 +62,13 @@ moonport_stubs:
     .cfi_def_cfa sp, 0
     ret
     .cfi_endproc
-
+"#,
+    end!("moonport_stubs"),
+    r#"
     .balign 16
-    .hidden moonport_invoke
-    .globl moonport_invoke
-    .type moonport_invoke, %function
-moonport_invoke:
+"#,
+    begin!("moonport_invoke"),
+    r#"
     .cfi_startproc
     hint #34
     stp x29, x30, [sp, #-32]!
@@ -110,8 +109,8 @@ moonport_invoke:
     .cfi_def_cfa sp, 0
     ret
     .cfi_endproc
-    .size moonport_invoke, . - moonport_invoke
 "#,
+    end!("moonport_invoke"),
     count = const COUNT,
     enter = sym crate::stub::enter,
 );

@@ -1,15 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What differs from processor to processor: the code of the stubs, and that of calls the other way round.
 
-#[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+/// How assembly begins a function that Rust code links with, by the format of object files: ELF or Mach-O.
+#[cfg(not(target_vendor = "apple"))]
+macro_rules! begin {
+    ($name:literal) => {
+        concat!(".hidden ", $name, "\n.globl ", $name, "\n.type ", $name, ", %function\n", $name, ":")
+    };
+}
+#[cfg(target_vendor = "apple")]
+macro_rules! begin {
+    ($name:literal) => {
+        concat!(".private_extern _", $name, "\n.globl _", $name, "\n_", $name, ":")
+    };
+}
+
+/// How it ends one.
+#[cfg(not(target_vendor = "apple"))]
+macro_rules! end {
+    ($name:literal) => {
+        concat!(".size ", $name, ", . - ", $name)
+    };
+}
+#[cfg(target_vendor = "apple")]
+macro_rules! end {
+    ($name:literal) => {
+        ""
+    };
+}
+
+#[cfg(all(target_arch = "aarch64", any(target_os = "linux", target_vendor = "apple")))]
 #[path = "aarch64.rs"]
 mod processor;
-#[cfg(all(target_arch = "x86_64", unix, not(target_vendor = "apple")))]
+#[cfg(all(target_arch = "x86_64", unix))]
 #[path = "x86_64.rs"]
 mod processor;
 #[cfg(not(any(
-    all(target_arch = "aarch64", target_os = "linux"),
-    all(target_arch = "x86_64", unix, not(target_vendor = "apple"))
+    all(target_arch = "aarch64", any(target_os = "linux", target_vendor = "apple")),
+    all(target_arch = "x86_64", unix)
 )))]
 #[path = "none.rs"]
 mod processor;

@@ -19,23 +19,21 @@ global_asm!(
     r#"
     .text
     .balign 64
-    .hidden moonport_stubs
-    .globl moonport_stubs
-    .type moonport_stubs, @function
-moonport_stubs:
+"#,
+    begin!("moonport_stubs"),
+    r#"
     .cfi_startproc
-    .set .Lmoonport_stub, 0
+    .set moonport_stub_number, 0
     .rept {count}
     .balign 16
     endbr64
-    mov eax, .Lmoonport_stub
-    jmp .Lmoonport_common
-    .set .Lmoonport_stub, .Lmoonport_stub + 1
+    mov eax, moonport_stub_number
+    jmp 2f
+    .set moonport_stub_number, moonport_stub_number + 1
     .endr
     .cfi_endproc
-    .size moonport_stubs, . - moonport_stubs
     .balign 64
-.Lmoonport_common:
+2:
     .cfi_startproc
     push rbp
     .cfi_def_cfa_offset 16
@@ -67,12 +65,13 @@ moonport_stubs:
     .cfi_def_cfa rsp, 8
     ret
     .cfi_endproc
-
+"#,
+    end!("moonport_stubs"),
+    r#"
     .balign 16
-    .hidden moonport_invoke
-    .globl moonport_invoke
-    .type moonport_invoke, @function
-moonport_invoke:
+"#,
+    begin!("moonport_invoke"),
+    r#"
     .cfi_startproc
     endbr64
     push rbp
@@ -116,8 +115,8 @@ moonport_invoke:
     .cfi_def_cfa rsp, 8
     ret
     .cfi_endproc
-    .size moonport_invoke, . - moonport_invoke
 "#,
+    end!("moonport_invoke"),
     count = const COUNT,
     enter = sym crate::stub::enter,
 );
