@@ -64,10 +64,10 @@ mod request;
 mod response;
 mod websocket;
 
-#[cfg(feature = "vendored")]
+#[cfg(feature = "embed")]
 mod built_in;
 mod capi;
-#[cfg(feature = "vendored")]
+#[cfg(feature = "embed")]
 pub mod embed;
 mod open;
 

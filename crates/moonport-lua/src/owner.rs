@@ -343,7 +343,7 @@ impl Owner {
     }
 
     /// The flag that asks the process to end.
-    #[cfg(feature = "vendored")]
+    #[cfg(feature = "embed")]
     pub(crate) fn interrupted(&self) -> Arc<AtomicBool> {
         self.interrupted.borrow().clone().unwrap_or_default()
     }

@@ -71,7 +71,7 @@ impl Stack {
     api!(raw_equal(self, one: c_int, other: c_int) -> bool = lua::lua_rawequal(self.0, one, other) != 0);
     api!(get_user_value(self, index: c_int) = { lua::lua_getuservalue(self.0, index); });
     api!(set_user_value(self, index: c_int) = { lua::lua_setuservalue(self.0, index); });
-    #[cfg(feature = "vendored")]
+    #[cfg(feature = "embed")]
     api!(global(self, name: &CStr) = { lua::lua_getglobal(self.0, name.as_ptr()); });
     api!(where_called(self) = lua::luaL_where(self.0, 1));
     api!(
