@@ -68,7 +68,7 @@ end)
 test("an adapter gets the module, the object and a step within the attachment's budget", function()
   with_adapter(function(host)
     local uv = { new_poll = print, run = print, now = print }
-    local attachment = assert(moonport.attach(uv, { max_messages = 3 }))
+    local attachment = assert(moonport.attach(uv, { max_messages = 3, budget = 1 }))
     equal(attachment:host(), "luv")
     equal(host.module, moonport)
     equal(host.object, uv)

@@ -13,6 +13,11 @@ local function kind_of(info)
   return rshift(info.info, 28)
 end
 
+-- What tells char from other types of one byte. The library keeps no more: int8_t looks like char where char is signed
+-- (x86), and uint8_t where it is not (AArch64).
+local OTHER = BOOLEAN + FLOATING + UNSIGNED
+local CHAR = typeinfo and band(typeinfo(tonumber(ffi.typeof("char"))).info, OTHER)
+
 -- What a type is behind its typedefs and attributes, and whether one of them makes it const.
 local function strip(id)
   local info = typeinfo(id)
@@ -29,8 +34,7 @@ local function is_string(info)
     return false
   end
   local target, constant = strip(band(info.info, 0xffff))
-  local other = band(target.info, BOOLEAN + FLOATING + UNSIGNED) ~= 0
-  return constant and kind_of(target) == NUMBER and target.size == 1 and not other
+  return constant and kind_of(target) == NUMBER and target.size == 1 and band(target.info, OTHER) == CHAR
 end
 
 -- The offsets of members of type const char *, also of structs inside, behind those in `found`.
