@@ -62,3 +62,5 @@ pub use message::{Encoding, Message, Payload};
 pub use port::{BLOCK_TIME, Overflow, PortOptions, PortStats, SendError, Sender, Sent};
 pub use queue::Event;
 pub use slot::PortKey;
+#[cfg(all(unix, not(loom)))]
+pub use wake::poll::keep_errno;

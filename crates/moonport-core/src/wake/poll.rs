@@ -56,8 +56,10 @@ fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
         .map_or(-1, |timeout| libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX))
 }
 
-/// Runs a system call whose failure does not matter, and leaves the thread's errno as it was.
-pub(super) fn keep_errno(call: impl FnOnce()) {
+/// Runs system calls whose failure does not matter, and leaves the thread's errno as it was.
+///
+/// Thread: any, in a signal handler too.
+pub fn keep_errno(call: impl FnOnce()) {
     let place = errno();
     // SAFETY: the place is this thread's errno, valid as long as the thread.
     let before = unsafe { *place };

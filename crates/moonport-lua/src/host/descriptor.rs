@@ -2,10 +2,11 @@
 //! `moonport.descriptor`: one descriptor for other loops, readable while a turn would run something: an epoll set of the
 //! mailbox's wake-up, and of a set of the timer and the lanes. Made at the first use; our own loop needs none.
 
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use super::bell::{empty, milliseconds};
 use crate::owner::{Owner, until};
 
 #[derive(Debug)]
@@ -19,32 +20,22 @@ pub(crate) struct Descriptor {
 impl Descriptor {
     fn new(wake: RawFd) -> io::Result<Self> {
         let this = Self { set: epoll()?, quiet: epoll()?, timer: timer()? };
-        add(&this.quiet, this.timer.as_raw_fd(), Add::Level(0))?;
-        add(&this.set, this.quiet.as_raw_fd(), Add::Level(0))?;
-        add(&this.set, wake, Add::Level(0))?;
+        add(&this.quiet, this.timer.as_raw_fd(), libc::EPOLLIN)?;
+        add(&this.set, this.quiet.as_raw_fd(), libc::EPOLLIN)?;
+        add(&this.set, wake, libc::EPOLLIN)?;
         Ok(this)
     }
 }
 
 /// A set of descriptors.
-pub(super) fn epoll() -> io::Result<OwnedFd> {
+fn epoll() -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
     own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })
 }
 
-/// How a descriptor is watched, and the number that tells of it.
-#[derive(Clone, Copy)]
-pub(super) enum Add {
-    Level(u64),
-    Edge(u64),
-}
-
-pub(super) fn add(set: &OwnedFd, descriptor: RawFd, how: Add) -> io::Result<()> {
-    let (events, number) = match how {
-        Add::Level(number) => (libc::EPOLLIN, number),
-        Add::Edge(number) => (libc::EPOLLIN | libc::EPOLLET, number),
-    };
-    let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: number };
+/// Watches a descriptor for these events too.
+fn add(set: &OwnedFd, descriptor: RawFd, events: libc::c_int) -> io::Result<()> {
+    let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: 0 };
     // SAFETY: the event lives through the call.
     let added = unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &raw mut event) };
     if added == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -56,22 +47,14 @@ fn remove(set: &OwnedFd, descriptor: RawFd) {
     unsafe { libc::epoll_ctl(set.as_raw_fd(), libc::EPOLL_CTL_DEL, descriptor, std::ptr::null_mut()) };
 }
 
-/// Sleeps until something in the set is readable, and gives its number; `None` if a signal came first.
-pub(super) fn next(set: &OwnedFd) -> Option<u64> {
-    let mut event = libc::epoll_event { events: 0, u64: 0 };
-    // SAFETY: it has room for one event, which lives through the call.
-    let count = unsafe { libc::epoll_wait(set.as_raw_fd(), &raw mut event, 1, -1) };
-    (count > 0).then_some(event.u64)
-}
-
 /// A descriptor that is readable once its time is over.
-pub(super) fn timer() -> io::Result<OwnedFd> {
+fn timer() -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
     own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
 }
 
-/// Readable from then on; `None`: never. A signal handler may do it.
-pub(super) fn set_timer(timer: &OwnedFd, wait: Option<Duration>) {
+/// Readable from then on; `None`: never.
+fn set_timer(timer: &OwnedFd, wait: Option<Duration>) {
     let wait = wait.map(|wait| wait.max(Duration::from_nanos(1))).unwrap_or_default();
     let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let at = libc::timespec {
@@ -83,34 +66,30 @@ pub(super) fn set_timer(timer: &OwnedFd, wait: Option<Duration>) {
     unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &raw const time, std::ptr::null_mut()) };
 }
 
-/// A descriptor that is readable once it was raised.
-pub(super) fn event() -> io::Result<OwnedFd> {
-    // SAFETY: no pointers.
-    own(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
+/// What a thread of ours listens to: a bell, and what no sender tells of.
+pub(super) struct Ear {
+    set: OwnedFd,
+    bell: PipeReader,
 }
 
-pub(super) fn raise(event: &OwnedFd) {
-    let one = 1_u64.to_ne_bytes();
-    // SAFETY: the buffer lives through the call, and is as long as an eventfd wants it.
-    unsafe { libc::write(event.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-}
+impl Ear {
+    /// With the bell, which any thread may ring, by a byte.
+    pub(super) fn new(owner: &Owner) -> io::Result<(Self, PipeWriter)> {
+        let set = epoll()?;
+        // The edge: what is readable stays so until the owner has looked.
+        add(&set, owner.quiet_descriptor()?, libc::EPOLLIN | libc::EPOLLET)?;
+        let (bell, ringer) = io::pipe()?;
+        add(&set, bell.as_raw_fd(), libc::EPOLLIN)?;
+        Ok((Self { set, bell }, ringer))
+    }
 
-/// Takes an event or an elapsed timer down.
-pub(super) fn empty(descriptor: &OwnedFd) {
-    let mut count = [0_u8; 8];
-    // SAFETY: the buffer lives through the call.
-    unsafe { libc::read(descriptor.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
-}
-
-/// Leaves the thread's errno as it was.
-pub(super) fn keep_errno(call: impl FnOnce()) {
-    // SAFETY: takes nothing and always succeeds.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: the place is this thread's errno.
-    let before = unsafe { *place };
-    call();
-    // SAFETY: as above.
-    unsafe { *place = before };
+    /// Sleeps until there is something to hear, or the time is over.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 2];
+        // SAFETY: it has room for two events, which live through the call.
+        unsafe { libc::epoll_wait(self.set.as_raw_fd(), events.as_mut_ptr(), 2, milliseconds(timeout)) };
+        empty(&mut self.bell);
+    }
 }
 
 fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
@@ -138,7 +117,7 @@ impl Owner {
     }
 
     /// The part of the descriptor that no sender tells of: timers and lanes.
-    pub(crate) fn quiet_descriptor(&self) -> io::Result<RawFd> {
+    fn quiet_descriptor(&self) -> io::Result<RawFd> {
         self.descriptor()?;
         let quiet = self.descriptor.borrow().as_ref().map(|descriptor| descriptor.quiet.as_raw_fd());
         Ok(quiet.ok_or(io::ErrorKind::BrokenPipe)?)
@@ -162,7 +141,7 @@ impl Owner {
     /// is still moved at every turn.
     pub(crate) fn watch(&self, lane: RawFd) {
         if let Some(descriptor) = &*self.descriptor.borrow() {
-            drop(add(&descriptor.quiet, lane, Add::Level(0)));
+            drop(add(&descriptor.quiet, lane, libc::EPOLLIN));
         }
     }
 

@@ -4,7 +4,7 @@
 //! of messages does not stop the windows.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -73,6 +73,11 @@ struct Glib {
     release: unsafe extern "C" fn(*mut c_void),
 }
 
+#[cfg(target_vendor = "apple")]
+const NAME: &CStr = c"libglib-2.0.0.dylib";
+#[cfg(not(target_vendor = "apple"))]
+const NAME: &CStr = c"libglib-2.0.so.0";
+
 impl Glib {
     /// GLib, if the process has loaded it.
     fn find() -> Option<&'static Self> {
@@ -80,7 +85,7 @@ impl Glib {
         if let Some(found) = FOUND.get() {
             return Some(found);
         }
-        let library = Library::find(c"libglib-2.0.so.0")?;
+        let library = Library::find(NAME)?;
         macro_rules! function {
             ($name:literal) => {
                 // SAFETY: the field has the signature that GLib documents for this function.

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What other loops than ours need: a descriptor to watch, and the native loops that we can wake ourselves.
 
+mod bell;
+#[cfg(all(target_os = "linux", not(moonport_test_watcher)))]
+pub(crate) mod descriptor;
+#[cfg(not(all(target_os = "linux", not(moonport_test_watcher))))]
+#[path = "watcher.rs"]
 pub(crate) mod descriptor;
 pub(crate) mod glib;
 mod library;

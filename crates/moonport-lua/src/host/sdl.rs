@@ -4,26 +4,29 @@
 //! where a sender must not; and it looks after a while whether an event was lost (a full queue, a flushed one).
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
-use std::io;
+use std::ffi::{CStr, c_int, c_void};
+use std::io::{self, PipeWriter};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use moonport_core::{Notifier, fork, wait_readable};
+use moonport_core::{Notifier, fork, keep_errno, wait_readable};
 
-use super::descriptor::{self, Add};
+use super::bell;
+use super::descriptor::Ear;
 use super::library::Library;
 use crate::dispatch;
 use crate::owner::Owner;
 
 /// When somebody looks whether an event that nobody took is still in the queue.
 const PATIENCE: Duration = Duration::from_millis(100);
-const AT_ONCE: Duration = Duration::from_nanos(1);
+const AT_ONCE: Duration = Duration::ZERO;
+/// Of times to look.
+const NEVER: u64 = u64::MAX;
 /// `SDL_PEEKEVENT`.
 const PEEK: c_int = 1;
 
@@ -48,6 +51,11 @@ struct Sdl {
     kinds: Mutex<Vec<u32>>,
 }
 
+#[cfg(target_vendor = "apple")]
+const NAME: &CStr = c"libSDL2-2.0.0.dylib";
+#[cfg(not(target_vendor = "apple"))]
+const NAME: &CStr = c"libSDL2-2.0.so.0";
+
 impl Sdl {
     /// SDL, if the process has loaded it.
     fn find() -> Option<&'static Self> {
@@ -55,7 +63,7 @@ impl Sdl {
         if let Some(found) = FOUND.get() {
             return Some(found);
         }
-        let library = Library::find(c"libSDL2-2.0.so.0")?;
+        let library = Library::find(NAME)?;
         macro_rules! function {
             ($name:literal) => {
                 // SAFETY: the field has the signature that SDL documents for this function.
@@ -97,8 +105,13 @@ struct Shared {
     state: u64,
     /// The owner's descriptor. It is closed after the thread has ended and the hook is gone.
     set: RawFd,
-    /// When the thread is to look again.
-    look: OwnedFd,
+    /// When the thread is to look again, in nanoseconds since `begun`.
+    look: AtomicU64,
+    /// Until when it sleeps.
+    sleeps_until: AtomicU64,
+    begun: Instant,
+    bell: PipeWriter,
+    stop: AtomicBool,
     owner: ThreadId,
     /// The owner delivers, and pushes for itself at the end.
     in_turn: AtomicBool,
@@ -123,8 +136,36 @@ impl Shared {
         self.look_after(PATIENCE);
     }
 
+    /// The thread looks when so much time is over, and not at the time that was set before. Async-signal-safe.
     fn look_after(&self, time: Duration) {
-        descriptor::set_timer(&self.look, Some(time));
+        let at = u64::try_from((self.begun.elapsed() + time).as_nanos()).unwrap_or(NEVER);
+        // In one total order with the two steps of `until_look`: either it sees this time, or this sees for how long it sleeps.
+        self.look.store(at, Ordering::SeqCst);
+        if at < self.sleeps_until.load(Ordering::SeqCst) {
+            // Once: it sets its own time when it has looked.
+            self.sleeps_until.store(at, Ordering::SeqCst);
+            bell::ring(&self.bell);
+        }
+    }
+
+    /// For how long the thread may sleep now.
+    fn until_look(&self) -> Option<Duration> {
+        loop {
+            let at = self.look.load(Ordering::SeqCst);
+            self.sleeps_until.store(at, Ordering::SeqCst);
+            if self.look.load(Ordering::SeqCst) == at {
+                return (at != NEVER).then(|| Duration::from_nanos(at).saturating_sub(self.begun.elapsed()));
+            }
+        }
+    }
+
+    /// The time to look is over, unless another was set.
+    fn looked(&self) {
+        let at = self.look.load(Ordering::SeqCst);
+        if Duration::from_nanos(at) <= self.begun.elapsed() {
+            // Where it fails another time was set meanwhile.
+            self.look.compare_exchange(at, NEVER, Ordering::SeqCst, Ordering::SeqCst).unwrap_or(at);
+        }
     }
 
     /// The mailbox has something to do: called by senders, and by the owner while the mailbox is in its hands.
@@ -154,7 +195,6 @@ pub(crate) enum Refused {
 pub(crate) struct Waker {
     shared: Arc<Shared>,
     notifier: Notifier,
-    stop: OwnedFd,
     /// Until it has ended.
     thread: Cell<Option<JoinHandle<()>>>,
     generation: u32,
@@ -172,37 +212,39 @@ pub(crate) fn take(owner: &Owner) -> Result<Waker, Refused> {
 
 fn start(owner: &Owner, sdl: &'static Sdl, kind: u32) -> io::Result<Waker> {
     let notifier = owner.mailbox(|mailbox| mailbox.notifier()).ok_or(io::ErrorKind::BrokenPipe)?;
+    let set = owner.descriptor()?;
+    let (ear, bell) = Ear::new(owner)?;
     let shared = Arc::new(Shared {
         sdl,
         kind,
         state: owner.handle(),
-        set: owner.descriptor()?,
-        look: descriptor::timer()?,
+        set,
+        look: AtomicU64::new(NEVER),
+        sleeps_until: AtomicU64::new(NEVER),
+        begun: Instant::now(),
+        bell,
+        stop: AtomicBool::new(false),
         owner: thread::current().id(),
         in_turn: AtomicBool::new(false),
     });
-    let stop = descriptor::event()?;
-    let all = descriptor::epoll()?;
-    descriptor::add(&all, shared.look.as_raw_fd(), Add::Level(LOOK))?;
-    // The edge: what is readable stays so until the owner has looked.
-    descriptor::add(&all, owner.quiet_descriptor()?, Add::Edge(LOOK))?;
-    descriptor::add(&all, stop.as_raw_fd(), Add::Level(STOP))?;
     let theirs = Arc::clone(&shared);
-    let thread = thread::Builder::new().name("moonport-sdl".into()).spawn(move || watch(&theirs, &all))?;
+    let thread = thread::Builder::new().name("moonport-sdl".into()).spawn(move || watch(&theirs, ear))?;
     let theirs = Arc::clone(&shared);
     notifier.set_host_hook(Some(Box::new(move |from_signal| {
-        descriptor::keep_errno(|| theirs.wake(from_signal));
+        keep_errno(|| theirs.wake(from_signal));
     })));
-    Ok(Waker { shared, notifier, stop, thread: Cell::new(Some(thread)), generation: fork::generation() })
+    Ok(Waker { shared, notifier, thread: Cell::new(Some(thread)), generation: fork::generation() })
 }
 
-const LOOK: u64 = 0;
-const STOP: u64 = 1;
-
 /// The thread `moonport-sdl`.
-fn watch(shared: &Shared, all: &OwnedFd) {
-    while descriptor::next(all) != Some(STOP) {
-        descriptor::empty(&shared.look);
+fn watch(shared: &Shared, mut ear: Ear) {
+    loop {
+        ear.wait(shared.until_look());
+        // Pairs with the store in `Waker::end`.
+        if shared.stop.load(Ordering::Acquire) {
+            return;
+        }
+        shared.looked();
         if shared.has_work() {
             shared.push();
         }
@@ -251,7 +293,9 @@ impl Waker {
             return;
         }
         self.notifier.set_host_hook(None);
-        descriptor::raise(&self.stop);
+        // Pairs with the load in `watch`.
+        self.shared.stop.store(true, Ordering::Release);
+        bell::ring(&self.shared.bell);
         // A panic in it was told by the panic's own message.
         drop(thread.join());
         // SAFETY: takes no pointers.

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Waking a thread of ours that sleeps in the kernel: a byte in a pipe, which a signal handler may write too.
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use moonport_core::{keep_errno, wait_readable};
+
+/// Leaves the thread's errno as it was.
+pub(super) fn ring(mut bell: &PipeWriter) {
+    // Who rings sees to it that few bytes lie in the pipe: it has room.
+    keep_errno(|| drop(bell.write(&[1])));
+}
+
+/// Takes what was rung.
+pub(super) fn empty(ear: &mut PipeReader) {
+    if wait_readable(ear.as_raw_fd(), Some(Duration::ZERO)).unwrap_or(false) {
+        drop(ear.read(&mut [0; 64]));
+    }
+}
+
+/// For poll(2) and epoll_wait(2): never too short; `None`: no limit.
+pub(super) fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    let millisecond = Duration::from_millis(1).as_nanos();
+    timeout.map_or(-1, |timeout| {
+        libc::c_int::try_from(timeout.as_nanos().div_ceil(millisecond)).unwrap_or(libc::c_int::MAX)
+    })
+}
