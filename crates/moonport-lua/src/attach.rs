@@ -10,6 +10,8 @@ use mlua_sys as lua;
 
 use crate::dispatch::{self, Budget};
 use crate::function::{Outcome, Result, c_function, fail};
+#[cfg(target_vendor = "apple")]
+use crate::host::cocoa;
 use crate::host::{glib, sdl};
 use crate::object::{self, Object};
 use crate::options;
@@ -37,6 +39,8 @@ pub(crate) struct Attached {
 
 enum Taken {
     Glib(glib::Taken),
+    #[cfg(target_vendor = "apple")]
+    Cocoa(cocoa::Taken),
     /// The state's [`sdl::Waker`], which all its attachments to SDL share.
     Sdl,
     /// An adapter in Lua: its function that detaches.
@@ -67,9 +71,8 @@ pub(crate) fn attach(owner: &Owner, stack: Stack) -> Result {
     let budget = Budget { attachment: owner.count_object(), ..budget };
     match name {
         Some("glib" | "gtk" | "wx") => attach_glib(owner, stack, budget),
-        Some(name @ ("windows" | "cocoa")) => {
-            Ok(fail(stack, &format!("{FUNCTION}: {name} is not a host of this system"), "unsupported"))
-        }
+        Some("cocoa") => attach_cocoa(owner, stack, budget),
+        Some("windows") => Ok(not_here(stack, "windows")),
         Some("sdl") => attach_sdl(owner, stack, budget),
         Some(name) => attach_lua(owner, stack, name, budget),
         None => {
@@ -126,6 +129,8 @@ fn choose(stack: Stack) -> Result<Option<&'static str>> {
     stack.call(0, 1);
     let name = stack.text(-1).and_then(known);
     stack.pop(1);
+    #[cfg(target_vendor = "apple")]
+    let name = name.or_else(|| cocoa::is_loaded().then_some("cocoa"));
     let name = name.or_else(|| glib::is_loaded().then_some("glib"));
     Ok(name.or_else(|| sdl::is_loaded().then_some("sdl")))
 }
@@ -163,6 +168,39 @@ fn glib_refused(stack: Stack, refused: &glib::Refused) -> Outcome {
         glib::Refused::NoDescriptor(error) => (format!("no descriptor: {error}"), report::errno_name(error)),
     };
     fail(stack, &format!("{FUNCTION}: glib: {why}"), name)
+}
+
+fn not_here(stack: Stack, name: &str) -> Outcome {
+    fail(stack, &format!("{FUNCTION}: {name} is not a host of this system"), "unsupported")
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn attach_cocoa(_: &Owner, stack: Stack, _: Budget) -> Result {
+    Ok(not_here(stack, "cocoa"))
+}
+
+#[cfg(target_vendor = "apple")]
+fn attach_cocoa(owner: &Owner, stack: Stack, budget: Budget) -> Result {
+    owner.watch_traces(stack);
+    let place = object::reserve(owner, stack);
+    let taken = match cocoa::take(owner, budget) {
+        Ok(taken) => Taken::Cocoa(taken),
+        Err(refused) => return Ok(cocoa_refused(stack, &refused)),
+    };
+    let attached = Rc::new(Attached { id: budget.attachment, host: "cocoa", taken: RefCell::new(Some(taken)) });
+    owner.attachments.borrow_mut().push(Rc::clone(&attached));
+    place.fill(Attachment { attached, budget });
+    Ok(Outcome::Values(1))
+}
+
+#[cfg(target_vendor = "apple")]
+fn cocoa_refused(stack: Stack, refused: &cocoa::Refused) -> Outcome {
+    let (why, name) = match refused {
+        cocoa::Refused::NotLoaded => ("Core Foundation is not loaded in this process".to_owned(), "not_found"),
+        cocoa::Refused::NoMemory => ("Core Foundation has no memory".to_owned(), "no_memory"),
+        cocoa::Refused::NoDescriptor(error) => (format!("no descriptor: {error}"), report::errno_name(error)),
+    };
+    fail(stack, &format!("{FUNCTION}: cocoa: {why}"), name)
 }
 
 fn attach_sdl(owner: &Owner, stack: Stack, budget: Budget) -> Result {
@@ -249,6 +287,8 @@ fn detach(owner: &Owner, stack: Stack) -> Result {
     owner.round.borrow_mut().end_if_detached(owner);
     match taken {
         Some(Taken::Glib(taken)) => taken.end(),
+        #[cfg(target_vendor = "apple")]
+        Some(Taken::Cocoa(taken)) => taken.end(),
         Some(Taken::Sdl) => owner.end_sdl_if_last(),
         Some(Taken::Lua(anchor)) => {
             stack.push_anchored(anchor);
@@ -371,6 +411,8 @@ impl Owner {
         for attached in self.attachments.take() {
             match attached.taken.take() {
                 Some(Taken::Glib(taken)) => taken.end(),
+                #[cfg(target_vendor = "apple")]
+                Some(Taken::Cocoa(taken)) => taken.end(),
                 Some(Taken::Lua(anchor)) => adapters.push(anchor),
                 Some(Taken::Sdl) | None => {}
             }

@@ -14,10 +14,10 @@ impl Library {
         (!handle.is_null()).then_some(Self(handle))
     }
 
-    /// One of its functions.
+    /// One of its functions, or the place of one of its variables.
     ///
     /// # Safety
-    /// `F` is a function pointer with the signature of the function that has this name.
+    /// `F` is a function pointer with the signature of the function that has this name, or a pointer to such a variable.
     pub(super) unsafe fn function<F: Copy>(&self, name: &CStr) -> Option<F> {
         const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
         // SAFETY: the handle is that of a loaded library, and the name lives through the call.

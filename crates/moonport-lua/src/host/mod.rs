@@ -2,6 +2,8 @@
 //! What other loops than ours need: a descriptor to watch, and the native loops that we can wake ourselves.
 
 mod bell;
+#[cfg(target_vendor = "apple")]
+pub(crate) mod cocoa;
 #[cfg(all(target_os = "linux", not(moonport_test_watcher)))]
 pub(crate) mod descriptor;
 #[cfg(not(all(target_os = "linux", not(moonport_test_watcher))))]
