@@ -5,7 +5,7 @@
 
 pub(crate) use halves::{heavy, light};
 
-#[cfg(all(target_os = "linux", not(loom), not(miri)))]
+#[cfg(all(target_os = "linux", not(moonport_test_fallbacks), not(loom), not(miri)))]
 mod halves {
     use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
@@ -56,7 +56,7 @@ mod halves {
     }
 }
 
-#[cfg(any(not(target_os = "linux"), loom, miri))]
+#[cfg(any(not(target_os = "linux"), moonport_test_fallbacks, loom, miri))]
 mod halves {
     #[cfg(loom)]
     use loom::sync::atomic::fence;

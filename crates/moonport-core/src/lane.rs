@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A descriptor for plain send(2) and recv(2): one datagram is one message, both ways. Its far end belongs to code that
 //! knows nothing of us. unix(7): SOCK_SEQPACKET keeps boundaries, and a message that is too large is refused, never split.
+//! macOS has SOCK_DGRAM alone, where the far end's shutdown(2) is not told; `--cfg moonport_test_fallbacks` forces it.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -16,10 +17,16 @@ pub struct Lane {
     ended: AtomicBool,
 }
 
-#[cfg(target_vendor = "apple")]
+#[cfg(any(target_vendor = "apple", moonport_test_fallbacks))]
 const KIND: libc::c_int = libc::SOCK_DGRAM;
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(not(any(target_vendor = "apple", moonport_test_fallbacks)))]
 const KIND: libc::c_int = libc::SOCK_SEQPACKET;
+
+/// Makes recv(2) tell a datagram's whole length. Linux.
+#[cfg(any(target_vendor = "apple", moonport_test_fallbacks))]
+const WHOLE: libc::c_int = 0;
+#[cfg(not(any(target_vendor = "apple", moonport_test_fallbacks)))]
+const WHOLE: libc::c_int = libc::MSG_TRUNC;
 
 #[cfg(target_vendor = "apple")]
 const QUIET: libc::c_int = 0;
@@ -69,7 +76,7 @@ impl Lane {
     /// # Errors
     /// What recv(2) says.
     pub fn peek(&self) -> io::Result<Option<usize>> {
-        let length = self.receive_into(&mut [], libc::MSG_PEEK)?;
+        let length = self.length_of_next()?;
         if length == Some(0) && self.has_hung_up() {
             self.ended.store(true, Ordering::Relaxed);
             return Ok(None);
@@ -81,6 +88,23 @@ impl Lane {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
+    }
+
+    fn length_of_next(&self) -> io::Result<Option<usize>> {
+        if WHOLE != 0 {
+            return self.receive_into(&mut [], libc::MSG_PEEK);
+        }
+        // What fills the buffer may have been cut. A sender's buffer in the kernel bounds it.
+        let mut buffer = Vec::new();
+        loop {
+            let size = (buffer.len() * 2).max(2048);
+            buffer.try_reserve(size - buffer.len())?;
+            buffer.resize(size, 0);
+            match self.receive_into(&mut buffer, libc::MSG_PEEK)? {
+                Some(length) if length == size => {}
+                length => return Ok(length),
+            }
+        }
     }
 
     /// An empty datagram and the end look alike to recv(2).
@@ -110,7 +134,7 @@ impl Lane {
 
     /// The length of the datagram, of which as much as fits is in `buffer`.
     fn receive_into(&self, buffer: &mut [u8], flags: libc::c_int) -> io::Result<Option<usize>> {
-        let flags = flags | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+        let flags = flags | WHOLE | libc::MSG_DONTWAIT;
         // SAFETY: the buffer lives through the call and is as long as said.
         let length = unsafe { libc::recv(self.near(), buffer.as_mut_ptr().cast(), buffer.len(), flags) };
         match usize::try_from(length) {
@@ -150,7 +174,7 @@ impl Lane {
         // SAFETY: takes no pointers.
         unsafe { libc::shutdown(self.near(), libc::SHUT_RDWR) };
         let mut count = 0;
-        while let Ok(Some(1..)) = self.receive_into(&mut [], 0) {
+        while let Ok(Some(1..)) = self.receive_into(&mut [0], 0) {
             count += 1;
         }
         count
@@ -207,6 +231,7 @@ mod tests {
         assert_eq!(lane.reply(b"late"), Err(ReplyError::Closed));
     }
 
+    #[cfg(not(moonport_test_fallbacks))]
     #[test]
     fn an_empty_datagram_is_no_end_and_an_end_is_no_datagram() {
         let lane = Lane::new().expect("a pair");

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wakes the owner: one system call for each edge from empty to waiting, however many messages follow.
 //!
-//! The signal behind it is an eventfd on Linux and a pipe elsewhere; `--cfg moonport_test_waker_pipe` forces the pipe.
+//! The signal behind it is an eventfd on Linux and a pipe elsewhere; `--cfg moonport_test_fallbacks` forces the pipe.
 
-#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
+#[cfg(all(target_os = "linux", not(moonport_test_fallbacks), not(loom)))]
 mod eventfd;
-#[cfg(all(target_os = "linux", not(moonport_test_waker_pipe), not(loom)))]
+#[cfg(all(target_os = "linux", not(moonport_test_fallbacks), not(loom)))]
 use eventfd::Signal;
 
-#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
+#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_fallbacks), not(loom)))]
 mod pipe;
-#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_waker_pipe), not(loom)))]
+#[cfg(all(unix, any(not(target_os = "linux"), moonport_test_fallbacks), not(loom)))]
 use pipe::Signal;
 
 #[cfg(loom)]

@@ -4,9 +4,9 @@
 mod bell;
 #[cfg(target_vendor = "apple")]
 pub(crate) mod cocoa;
-#[cfg(all(target_os = "linux", not(moonport_test_watcher)))]
+#[cfg(all(target_os = "linux", not(moonport_test_fallbacks)))]
 pub(crate) mod descriptor;
-#[cfg(not(all(target_os = "linux", not(moonport_test_watcher))))]
+#[cfg(not(all(target_os = "linux", not(moonport_test_fallbacks))))]
 #[path = "watcher.rs"]
 pub(crate) mod descriptor;
 pub(crate) mod glib;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `moonport.descriptor` where the system has no sets of descriptors that can be watched themselves: the mailbox's own
 //! descriptor, and a thread, `moonport-watch`, that tells the mailbox when a timer is due or a lane has something. Made at
-//! the first use. On Linux `--cfg moonport_test_watcher` forces it.
+//! the first use. On Linux `--cfg moonport_test_fallbacks` forces it.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::mem::ManuallyDrop;
