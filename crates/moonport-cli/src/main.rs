@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `moonport run`, `moonport demo` and `moonport bench`: LuaJIT with Moonport built in.
+//! `moonport run`, `demo`, `bench` and `native-messaging`: LuaJIT with Moonport built in.
 
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod files;
+#[cfg(unix)]
+mod native;
 mod script;
 
 use std::path::PathBuf;
@@ -55,6 +57,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
     },
+    /// Bridge a browser's extension to a running program, over stdin and stdout; the browser starts it.
+    ///
+    /// Each message is one request to the program's server on a Unix socket: docs/webext.md.
+    #[cfg(unix)]
+    NativeMessaging(native::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,5 +72,7 @@ fn main() -> ExitCode {
         },
         Command::Demo { address } => demo::run(&address),
         Command::Bench { names, json, html } => bench::run(&names, json.as_deref(), html.as_deref()),
+        #[cfg(unix)]
+        Command::NativeMessaging(arguments) => native::run(arguments),
     }
 }
