@@ -13,9 +13,10 @@ use http::header::{
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::conditions::Conditions;
 use crate::connection::Link;
 use crate::events::Page;
-use crate::files::{self, Conditions, Pieces};
+use crate::files::{self, Pieces};
 use crate::message;
 use crate::refusal::Refusal;
 

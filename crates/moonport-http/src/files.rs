@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Files as answers: found below their directory and nowhere else, with conditions and ranges (RFC 9110, sections 13
-//! and 14), read in pieces on the runtime's blocking threads.
+//! Files as answers: found below their directory and nowhere else, read in pieces on the runtime's blocking threads.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::future::Future;
@@ -8,53 +7,21 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Method, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::answer::{self, Content};
+use crate::conditions::{Conditions, Range, Version};
 use crate::mime;
 use crate::refusal::Refusal;
 
 /// Bytes read at once, and so held for each answer; a smaller file takes one trip to a blocking thread.
 const PIECE: usize = 65_536;
-
-/// What a request wants to know or have of a file.
-#[derive(Debug, Default)]
-pub(crate) struct Conditions {
-    matches: Vec<HeaderValue>,
-    unmodified_since: Option<HeaderValue>,
-    none_match: Vec<HeaderValue>,
-    modified_since: Option<HeaderValue>,
-    range: Option<HeaderValue>,
-    if_range: Option<HeaderValue>,
-}
-
-impl Conditions {
-    pub(crate) fn new(method: &Method, headers: &HeaderMap) -> Self {
-        if *method != Method::GET && *method != Method::HEAD {
-            return Self::default();
-        }
-        let value = |name| headers.get(name).cloned();
-        // RFC 9110, section 5.3: a list may come in several lines.
-        let list = |name| headers.get_all(name).iter().cloned().collect();
-        Self {
-            matches: list(IF_MATCH),
-            unmodified_since: value(IF_UNMODIFIED_SINCE),
-            none_match: list(IF_NONE_MATCH),
-            modified_since: value(IF_MODIFIED_SINCE),
-            // RFC 9110, section 14.2: a range is for GET alone.
-            range: value(RANGE).filter(|_| *method == Method::GET),
-            if_range: value(IF_RANGE),
-        }
-    }
-}
 
 /// Answers with a file below `root`, or with index.html of a directory. `rest` is the part of the path below the
 /// directory's prefix as [`crate::paths::normalize`] leaves it; `path` and `query` are what the client sent.
@@ -175,10 +142,10 @@ fn deliver(
     let mut left = length;
     headers.entry(CONTENT_TYPE).or_insert_with(|| mime::of(&path));
     if status == StatusCode::OK && !headers.contains_key(ETAG) {
-        let version = Version::new(&metadata);
+        let version = Version::of_file(&metadata);
         version.set(&mut headers);
         if version.is_unwanted(conditions) {
-            return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "the file is another version"));
+            return Err(Refusal::another_version());
         }
         if version.is_known(conditions) {
             headers.remove(CONTENT_TYPE);
@@ -192,7 +159,8 @@ fn deliver(
                 status = StatusCode::PARTIAL_CONTENT;
                 start = from;
                 left = to - from + 1;
-                set_text(&mut headers, CONTENT_RANGE, format!("bytes {from}-{to}/{length}"));
+                let value = HeaderValue::try_from(format!("bytes {from}-{to}/{length}"));
+                headers.insert(CONTENT_RANGE, value.map_err(|_| Refusal::internal())?);
             }
             Range::Nowhere => return Err(Refusal::range(length)),
         }
@@ -226,119 +194,6 @@ fn respond(status: StatusCode, headers: HeaderMap, part: Part) -> Response<Part>
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-fn set_text(headers: &mut HeaderMap, name: http::HeaderName, text: String) {
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(name, value);
-    }
-}
-
-/// Which state of a file this is.
-struct Version {
-    tag: String,
-    modified: Option<SystemTime>,
-}
-
-impl Version {
-    fn new(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().ok();
-        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-        Self { tag: format!("\"{:x}-{:x}\"", since.as_nanos(), metadata.len()), modified }
-    }
-
-    fn set(&self, headers: &mut HeaderMap) {
-        set_text(headers, ETAG, self.tag.clone());
-        // httpdate panics beyond the year 9999.
-        if let Some(modified) = self.modified.filter(|time| seconds(*time) < 253_402_300_800) {
-            headers.entry(LAST_MODIFIED).or_insert_with(|| {
-                HeaderValue::try_from(httpdate::fmt_http_date(modified)).unwrap_or(HeaderValue::from_static(""))
-            });
-        }
-    }
-
-    /// The client wants the version that it knows, or nothing.
-    fn is_unwanted(&self, conditions: &Conditions) -> bool {
-        if !conditions.matches.is_empty() {
-            return !tags(&conditions.matches).any(|tag| tag == b"*" || tag == self.tag.as_bytes());
-        }
-        let Some(since) = conditions.unmodified_since.as_ref().and_then(date) else { return false };
-        self.modified.is_some_and(|modified| seconds(modified) > seconds(since))
-    }
-
-    fn is_known(&self, conditions: &Conditions) -> bool {
-        if !conditions.none_match.is_empty() {
-            let weak = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag) == self.tag.as_bytes();
-            return tags(&conditions.none_match).any(|tag| tag == b"*" || weak(tag));
-        }
-        let Some(since) = conditions.modified_since.as_ref().and_then(date) else { return false };
-        self.modified.is_some_and(|modified| seconds(modified) <= seconds(since))
-    }
-
-    /// RFC 9110, section 13.1.5: the range is of the version that the client has a part of, else it gets all.
-    fn allows_range(&self, conditions: &Conditions) -> bool {
-        let Some(value) = &conditions.if_range else { return true };
-        if value.as_bytes().starts_with(b"\"") {
-            return value.as_bytes() == self.tag.as_bytes();
-        }
-        match (date(value), self.modified) {
-            (Some(date), Some(modified)) => seconds(date) == seconds(modified),
-            _ => false,
-        }
-    }
-}
-
-/// Ours have no commas, so that it does not matter where the list cuts those of others.
-fn tags(list: &[HeaderValue]) -> impl Iterator<Item = &[u8]> {
-    list.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
-}
-
-fn date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
-}
-
-/// Dates of HTTP have no fractions.
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// What a Range header asks for. Several ranges, other units and nonsense ask for everything.
-#[derive(Debug, PartialEq, Eq)]
-enum Range {
-    All,
-    /// First and last byte.
-    Part(u64, u64),
-    Nowhere,
-}
-
-impl Range {
-    fn parse(value: &[u8], length: u64) -> Self {
-        Self::try_parse(value, length).unwrap_or(Self::All)
-    }
-
-    fn try_parse(value: &[u8], length: u64) -> Option<Self> {
-        let (unit, range) = std::str::from_utf8(value).ok()?.split_once('=')?;
-        if !unit.eq_ignore_ascii_case("bytes") {
-            return None;
-        }
-        let (from, to) = range.split_once('-')?;
-        let number = |text: &str| {
-            let text = text.trim();
-            (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-                .then(|| text.parse().unwrap_or(u64::MAX))
-        };
-        let (from, to) = if from.trim().is_empty() {
-            (length.saturating_sub(number(to)?), if number(to)? == 0 { return Some(Self::Nowhere) } else { u64::MAX })
-        } else if to.trim().is_empty() {
-            (number(from)?, u64::MAX)
-        } else {
-            (number(from)?, number(to)?)
-        };
-        if from > to {
-            return None;
-        }
-        Some(if from >= length { Self::Nowhere } else { Self::Part(from, to.min(length - 1)) })
-    }
 }
 
 /// Bytes of a file, and the file for the next ones.
@@ -401,22 +256,5 @@ mod tests {
             assert_eq!(relative(bad), None, "{bad}");
         }
         assert_eq!(relative("/a%252F").unwrap(), Path::new("a%2F"));
-    }
-
-    #[test]
-    fn ranges() {
-        let range = |text: &str| Range::parse(text.as_bytes(), 10);
-        assert_eq!(range("bytes=0-3"), Range::Part(0, 3));
-        assert_eq!(range("Bytes=3-"), Range::Part(3, 9));
-        assert_eq!(range("bytes=-3"), Range::Part(7, 9));
-        assert_eq!(range("bytes=-30"), Range::Part(0, 9));
-        assert_eq!(range("bytes=9-99999999999999999999999"), Range::Part(9, 9));
-        assert_eq!(range("bytes=10-"), Range::Nowhere);
-        assert_eq!(range("bytes=-0"), Range::Nowhere);
-        for all in ["", "bytes=", "bytes=-", "bytes=3-2", "bytes=0-1,3-4", "items=0-1", "bytes=a-b", "bytes=+1-2"] {
-            assert_eq!(range(all), Range::All, "{all}");
-        }
-        assert_eq!(Range::parse(b"bytes=0-", 0), Range::Nowhere);
-        assert_eq!(Range::parse(b"bytes=-1", 0), Range::Nowhere);
     }
 }

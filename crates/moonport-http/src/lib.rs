@@ -44,6 +44,7 @@ mod socket;
 mod upgrade;
 
 mod answer;
+mod conditions;
 mod events;
 mod files;
 mod mime;

@@ -77,6 +77,10 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text).with(RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
+    pub(crate) fn another_version() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "the file is another version")
+    }
+
     pub(crate) fn range(length: u64) -> Self {
         let refusal = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "the range is beyond the end");
         match HeaderValue::try_from(format!("bytes */{length}")) {
