@@ -346,6 +346,8 @@ const MISUSE = {
   "deadline type": /^raised\t.*deadline: expected .*"soon"$/,
   "deadline sign": /^raised\t.*deadline: expected .*-1$/,
   "max_body type": /^raised\t.*max_body: expected .*1\.5$/,
+  "client type": /^raised\t.*client: expected a boolean, got "yes"$/,
+  "client taken": /^gave\tnil\|.*GET \/moonport\.js is already routed; leave client out.*\|exists$/,
   "own token": /^gave\tt{32}$/,
   "no token": /^gave\tnil$/,
   "unknown route option": /^raised\t.*server:get: unknown option "max_boddy"$/,

@@ -48,6 +48,10 @@ try("deadline sign", moonport.http, { deadline = -1 })
 try("max_body type", moonport.http, { max_body = 1.5 })
 local server = moonport.http({ token = ("t"):rep(32) })
 local function handler() end
+try("client type", moonport.http, { client = "yes" })
+try("client taken", function()
+  return moonport.http({ client = true }):get("/moonport.js", handler):start()
+end)
 try("own token", function()
   return server.token
 end)

@@ -38,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Speak TLS alone, not on a Unix socket.
     pub tls: Option<Tls>,
+    /// Serve `/moonport.js`, which pages speak to this server with, and `/moonport.d.ts`, its types. Neither needs the token.
+    pub client: bool,
 }
 
 /// Where a server has its certificate from.
@@ -72,6 +74,7 @@ impl Default for Config {
             deadline: Duration::from_secs(30),
             limits: Limits::default(),
             tls: None,
+            client: false,
         }
     }
 }
@@ -171,6 +174,16 @@ pub enum StartError {
         /// What [`StartError::name`] gives.
         name: &'static str,
     },
+    /// A route of the program's has a path of the client's.
+    #[error(
+        "the server on {address} cannot serve its client: {source}; leave client out, or give that route another path"
+    )]
+    Client {
+        /// The address that was asked for.
+        address: String,
+        /// Which path.
+        source: crate::RouteError,
+    },
     /// The token is short or has other characters.
     #[error("the server on {address} was given a bad token: {source}")]
     InvalidToken {
@@ -206,6 +219,7 @@ impl StartError {
             | Self::InvalidOrigin { .. }
             | Self::InvalidHost { .. }
             | Self::InvalidToken { .. } => "invalid",
+            Self::Client { .. } => "exists",
             Self::SocketPath { name, .. } | Self::Tls { name, .. } => name,
             Self::Io { source, .. } => system_name(source),
             Self::Forked { .. } => "forked",

@@ -44,6 +44,7 @@ mod socket;
 mod upgrade;
 
 mod answer;
+mod client;
 mod conditions;
 mod events;
 mod files;

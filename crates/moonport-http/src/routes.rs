@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method};
 use matchit::Router;
 
+use crate::client;
 use crate::events::Events;
 use crate::message::Content;
 use crate::paths::{escape, unescape};
@@ -100,6 +101,8 @@ pub(crate) struct Route {
     pub(crate) options: RouteOptions,
     /// The server answers by itself with these.
     pub(crate) events: Option<Events>,
+    /// Or with this.
+    pub(crate) client: Option<&'static client::File>,
     names: Vec<String>,
 }
 
@@ -161,7 +164,7 @@ impl Routes {
             }
             _ => RouteError::Path(path.to_owned()),
         })?;
-        self.routes.push(Route { options, events: None, names });
+        self.routes.push(Route { options, events: None, client: None, names });
         Ok(index)
     }
 
@@ -175,6 +178,18 @@ impl Routes {
         let events = Events::new(history);
         self.routes[index].events = Some(events.clone());
         Ok(events)
+    }
+
+    /// Serves the client for pages, which is no secret.
+    ///
+    /// # Errors
+    /// One of its paths is routed already.
+    pub(crate) fn add_client(&mut self) -> Result<(), RouteError> {
+        for file in &client::FILES {
+            let index = self.add("GET", file.path, RouteOptions { token: false, ..RouteOptions::default() })?;
+            self.routes[index].client = Some(file);
+        }
+        Ok(())
     }
 
     /// Serves the files of `directory` below `prefix`. Routes win, then the longest prefix.

@@ -52,7 +52,7 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`] says what is wrong with the configuration or what the system refused.
-    pub fn start(config: Config, routes: Routes, sender: Sender) -> Result<Self, StartError> {
+    pub fn start(config: Config, mut routes: Routes, sender: Sender) -> Result<Self, StartError> {
         let name = config.address.clone();
         if routes.is_forked() {
             return Err(StartError::Forked { address: name });
@@ -63,6 +63,9 @@ impl Server {
         })?;
         for token in config.token.iter().chain(&config.session) {
             check_token(token).map_err(|source| StartError::InvalidToken { address: name.clone(), source })?;
+        }
+        if config.client {
+            routes.add_client().map_err(|source| StartError::Client { address: name.clone(), source })?;
         }
         let tls = acceptor(&config)?;
         let failed = |error| StartError::from_io(&name, error);

@@ -21,6 +21,7 @@ use moonport_core::{Payload, SendError, reply};
 use crate::accept::Site;
 use crate::answer::{self, Content, Outgoing};
 use crate::body;
+use crate::client;
 use crate::conditions::Conditions;
 use crate::connection::{Link, Phase, Verdict};
 use crate::events;
@@ -129,6 +130,9 @@ async fn respond(
             }
             if let Some(response) = authorize(site, &parts, standing, options.token)? {
                 return Ok(response);
+            }
+            if let Some(file) = route.client {
+                return client::answer(file, &Conditions::new(&parts.method, &parts.headers));
             }
             if let Some(events) = &route.events {
                 return Ok(events::answer(events, site, link, &parts.method, &parts.headers));

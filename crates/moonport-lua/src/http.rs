@@ -100,6 +100,7 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
             "debug" => debug = value.boolean()?,
             "limits" => options::read(stack, -1, "moonport.http: limits", |key, value| limit(&mut config, key, value))?,
             "tls" => config.tls = Some(tls(stack, value)?),
+            "client" => config.client = value.boolean()?,
             _ => return Ok(false),
         }
         Ok(true)
