@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
 -- The server that client.test.mjs and a browser speak to through moonport.js. Prints its URL, its token and a link, then a line
--- for what happens; what holds it goes on with the next line of stdin. arg[1]: how many requests may wait; arg[2]: "tls".
+-- for what happens; what holds it goes on with the next line of stdin. arg[1]: how many requests may wait; arg[2]: "tls" or "plain";
+-- arg[3]: an origin that may call.
 
 local moonport = require("moonport")
 local first = moonport.http({ token = false })
@@ -8,7 +9,7 @@ local url = assert(first:start())
 first:stop(0)
 local server = moonport.http({
   address = url:match("//(.*)"), -- the same after a stop
-  origins = { "http://page.example" },
+  origins = { arg[3] or "http://page.example" },
   queue = tonumber(arg[1]) or 1024,
   tls = arg[2] == "tls" or nil,
   client = true,
@@ -73,7 +74,7 @@ server:websocket("/raw", {
 }, { codec = "raw" })
 
 server:get("/page", function()
-  return "<!doctype html><title>client</title><p>A page of the server's own."
+  return [[<!doctype html><title>client</title><link rel="icon" href="data:,"><p>A page of the server's own.]]
 end)
 server:post("/stop", function()
   moonport.stop()

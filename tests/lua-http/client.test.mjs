@@ -24,13 +24,24 @@ class Inbox {
   }
 }
 
+/** A client whose sockets and streams end with the test: a failure must not leave one that connects for ever. */
+function client(t, options) {
+  const server = connect(options);
+  const until = (open) => (...input) => {
+    const opened = open(...input);
+    t.after(() => opened.close());
+    return opened;
+  };
+  return { send: server.send, live: until(server.live), events: until(server.events) };
+}
+
 async function start(t, { queue = 1024 } = {}) {
   const run = startScript(t, "moonport", "client.lua", queue);
   const base = await run.line();
   const token = await run.line();
   await run.line();
   const go = (line = "") => run.child.stdin.write(`${line}\n`);
-  return { ...run, base, token, go, server: connect({ base, token }) };
+  return { ...run, base, token, go, server: client(t, { base, token }) };
 }
 
 /** What fetch was asked and gave meanwhile. */
@@ -69,6 +80,7 @@ function tests() {
     assert.equal(await server.send("/value/text"), "17");
     assert.equal(await server.send("/value/nothing"), undefined);
 
+    const calls = watchFetch(t);
     const refused = async (promise, status, text, message) => {
       const error = await promise.then(assert.fail, (caught) => caught);
       assert.ok(error instanceof Refusal && error instanceof Error, String(error));
@@ -79,12 +91,13 @@ function tests() {
     await refused(server.send("/fail"), 500, '{"error":"the handler failed"}', "500: the handler failed");
     await refused(server.send("/echo", "x".repeat(1000)), 413, '{"error":"the body is too large"}', "413: the body is too large");
     await refused(connect({ base }).send("/echo"), 401, '{"error":"a token is needed"}', "401: a token is needed");
+    assert.equal(calls.length, 5, "none of these was sent again");
   });
 
   test("the token goes to its server alone", async (t) => {
     const calls = watchFetch(t);
     const token = "t".repeat(32);
-    const server = connect({ base: "http://127.0.0.1:9/", token });
+    const server = client(t, { base: "http://127.0.0.1:9/", token });
     for (const path of ["http://evil.example/x", "//evil.example/x", "https://127.0.0.1:9/x", "http://127.0.0.1:8/", "data:,x"]) {
       await assert.rejects(server.send(path), { name: "TypeError", message: /expected a path on http:\/\/127\.0\.0\.1:9/ });
       assert.throws(() => server.live(path), TypeError, path);
@@ -214,7 +227,10 @@ function tests() {
       if (!comesBack) continue;
       // Between two connections close() is told at once, and it stays over.
       socket.close(4000, "tired");
+      socket.close(4000, "tired");
       assert.deepEqual(await closed.next(), [4000, "tired"]);
+      await server.send("/echo");
+      assert.deepEqual(closed.values, []);
       assert.equal(socket.send("x"), false);
     }
   });
@@ -244,7 +260,7 @@ function tests() {
     assert.equal((await messages.next())[0][0], "welcome");
     own.close();
     const closed = new Inbox();
-    const stranger = connect({ base }).live("/live", { close: closed.put });
+    const stranger = client(t, { base }).live("/live", { close: closed.put });
     assert.equal((await closed.next())[0], 1006);
     stranger.close();
     const secret = `moonport.token.${token}`;
@@ -327,7 +343,7 @@ function tests() {
     const { base, server } = await start(t);
     const closed = new Inbox();
     const listen = (where, path) => where.events(path, assert.fail, { close: closed.put });
-    for (const [where, path, status] of [[connect({ base }), "/events", 401], [server, "/nowhere", 404], [server, "/moonport.js", 200]]) {
+    for (const [where, path, status] of [[client(t, { base }), "/events", 401], [server, "/nowhere", 404], [server, "/moonport.js", 200]]) {
       listen(where, path);
       const [error, again] = await closed.next(path);
       assert.ok(error instanceof Refusal);
@@ -335,12 +351,15 @@ function tests() {
     }
     const statuses = [503, 500, 429, 204];
     const other = await stub(t, (_, response, number) => response.writeHead(statuses[number - 1]).end());
-    const stream = connect({ base: other }).events("/", assert.fail, { close: closed.put });
+    const stream = client(t, { base: other }).events("/", assert.fail, { close: closed.put });
     const [error, again] = await closed.next("503");
     assert.deepEqual([error.status, again >= 1000], [503, true]);
     // Between two attempts nobody else would say that it is over.
     stream.close();
+    stream.close();
     assert.deepEqual(await closed.next(), []);
+    await server.send("/echo");
+    assert.deepEqual(closed.values, []);
   });
 
   test("events: a stream in any pieces, read as the standard says", async (t) => {
@@ -362,7 +381,7 @@ function tests() {
       else response.end();
     });
     const [got, closed] = [new Inbox(), new Inbox()];
-    const stream = connect({ base, token: "t".repeat(32) }).events("/", got.put, { close: closed.put });
+    const stream = client(t, { base, token: "t".repeat(32) }).events("/", got.put, { close: closed.put });
     for (let round = 1; round <= 3; round += 1) {
       assert.deepEqual(await asked.next(), [round === 1 ? undefined : "7", `Bearer ${"t".repeat(32)}`]);
       const events = [];

@@ -86,7 +86,7 @@ export interface Server {
    * or the signal's reason. Only 503 is tried again: Lua was not asked then.
    */
   send<Answer = any>(path: string, value?: unknown, options?: SendOptions): Promise<Answer>;
-  /** A WebSocket that connects again when the server was away: 1 to 30 seconds after the last attempt. */
+  /** A WebSocket that connects again when the server was away, after 1 to 1.5 seconds, then twice as long each time, 45 at most. */
   live<Out = any, In = any>(path: string, options?: LiveOptions<Out, In>): Live<Out>;
   /**
    * Listens to server-sent events of every name. A stream that ends is opened again after the last event that came whole:
