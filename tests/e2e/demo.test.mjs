@@ -86,6 +86,7 @@ test("the page says what it is to a screen reader", async () => {
     assert.equal(await page.getByRole(landmark).count(), 1, landmark);
   }
   const titles = [
+    "Watch Lua work",
     "Send a message",
     "Send a burst",
     "Block Lua for a second",
@@ -111,9 +112,10 @@ test("a message comes back as Lua made it", async () => {
   assert.match(answer, /"ship": "Moon"/);
   assert.match(answer, /"list": \[\]/);
   assert.match(answer, /"big": 9007199254740993/, "a 64-bit integer stays exact");
-  const row = page.locator("#messages tbody tr").first();
+  // Lua pushes it on another connection than the answer's.
+  const row = page.locator("#messages tbody tr", { hasText: '"ship": "Moon"' });
+  await row.waitFor();
   assert.equal(await row.locator("th").textContent(), number.toLocaleString("en-GB"));
-  assert.match(await row.textContent(), /"ship": "Moon"/);
   assert.equal(await handled(), number);
 });
 
@@ -257,17 +259,15 @@ test("a page the server does not know says what to do", async () => {
   await page.context().clearCookies();
   // Chromium logs each 401 as it logs the 400; they are expected here and only here.
   const known = complaints.length;
-  await page.click("#message-send"); // sends the message, then asks for the list and the counter
+  await page.click("#message-send");
   await page
     .locator("#notice", { hasText: "Open the link printed in the terminal again" })
     .waitFor();
   await page.waitForFunction(() => !document.documentElement.dataset.busy);
-  if (complaints.length < known + 3) {
-    await page.waitForEvent("console", () => complaints.length >= known + 3);
-  }
+  if (complaints.length === known) await page.waitForEvent("console", () => complaints.length > known);
   const logged = complaints.splice(known);
-  assert.equal(logged.length, 3);
-  for (const complaint of logged) assert.match(complaint, /status of 401/);
+  assert.equal(logged.length, 1);
+  assert.match(logged[0], /status of 401/);
 });
 
 test("nothing else was complained about", () => {

@@ -7,9 +7,13 @@ use include_dir::{Dir, include_dir};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../examples/demo");
 
-pub(crate) fn run(address: &str) -> ExitCode {
+pub(crate) fn run(address: &str, tls: bool) -> ExitCode {
     crate::files::with(&FILES, |folder| {
         let page = folder.join("page").to_string_lossy().into_owned();
-        crate::script::run(&folder.join("main.lua"), &[address.to_owned(), page])
+        let mut arguments = vec![address.to_owned(), page];
+        if tls {
+            arguments.push("tls".to_owned());
+        }
+        crate::script::run(&folder.join("main.lua"), &arguments)
     })
 }

@@ -42,6 +42,9 @@ enum Command {
         /// Where to listen; port 0 picks one.
         #[arg(long, default_value = "127.0.0.1:8787")]
         address: String,
+        /// Speak https, with a certificate that is made at the start and that browsers warn of.
+        #[arg(long)]
+        tls: bool,
     },
     /// Measure Moonport beside its alternatives on this machine; all benchmarks, or those that are named.
     ///
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
             Some((file, arguments)) => script::run(file.as_ref(), arguments),
             None => ExitCode::FAILURE,
         },
-        Command::Demo { address } => demo::run(&address),
+        Command::Demo { address, tls } => demo::run(&address, tls),
         Command::Bench { names, json, html } => bench::run(&names, json.as_deref(), html.as_deref()),
         #[cfg(unix)]
         Command::NativeMessaging(arguments) => native::run(arguments),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Speaks to the demo's Lua program: one function for every request, which never throws.
+// Asks the demo's Lua program, with each answer as it came: the experiments count refusals, and
+// show text that JSON.parse would round. moonport.js would send again, and decode. Never throws.
 // When the server is gone or no longer knows this page, a notice at the top says what to do.
 import { hideNotice, showNotice } from "./notice.js";
 

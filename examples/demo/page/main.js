@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Connects the four experiments to the page and shows what is there already.
+// Connects the chart and the four experiments to the page.
 import { startBlock } from "./block.js";
 import { startBurst } from "./burst.js";
+import { startLive } from "./live.js";
 import { startMalformed } from "./malformed.js";
-import { showMessages, startMessage } from "./message.js";
+import { startMessage } from "./message.js";
+import { startPulse } from "./pulse.js";
 import { showSource } from "./source.js";
-import { readHandled } from "./status.js";
 
+startPulse();
+startLive();
 startMessage();
 startBurst();
 startBlock();
 startMalformed();
-await readHandled();
-await showMessages();
 await showSource();

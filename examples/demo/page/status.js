@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-// Reads Lua's own counter (GET /status, which is not counted itself) and shows it in the header.
+// Lua's own counter in the header: as it is pushed, and as it is at one moment (GET /status, which
+// is not counted itself).
 import { send } from "./api.js";
 import { count } from "./format.js";
 
@@ -7,8 +8,20 @@ import { count } from "./format.js";
 export async function readHandled() {
   const { status, data } = await send("GET", "/status");
   if (status !== 200) return null;
-  document.getElementById("status-handled").textContent = count(data.handled);
-  document.getElementById("status-lua").textContent = data.lua;
-  document.getElementById("status-memory").textContent = `${count(Math.round(data.kb))} KiB`;
+  show("handled", count(data.handled));
   return data.handled;
+}
+
+/** What Lua pushes four times a second. */
+export function showStatus({ handled, kb }) {
+  show("handled", count(handled));
+  show("memory", `${count(Math.round(kb))} KiB`);
+}
+
+export function showLua(version) {
+  show("lua", version);
+}
+
+function show(name, text) {
+  document.getElementById(`status-${name}`).textContent = text;
 }
