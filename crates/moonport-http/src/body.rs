@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The body of a request: which types are taken, how much and how long is read, and whether JSON or
-//! MessagePack is well formed.
+//! The body of a request: which types are taken, how much and how long is read, and whether JSON, MessagePack or a form
+//! is well formed.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use moonport_codec::{json, msgpack};
 
 use crate::Limits;
 use crate::connection::{Link, Phase};
+use crate::form::{self, Part};
 use crate::message::Content;
 use crate::refusal::Refusal;
 
@@ -47,6 +48,7 @@ pub(crate) fn check_headers(
         Some(Content::MessagePack) if content != wanted => {
             Err(Refusal::unsupported("the body must be application/msgpack"))
         }
+        _ if content == Some(Content::Form) => boundary(headers).map(|_| content),
         _ => Ok(content),
     }
 }
@@ -59,9 +61,15 @@ fn classify(value: &[u8]) -> Option<Content> {
         Some(Content::Json)
     } else if is(b"application/msgpack") || is(b"application/x-msgpack") || is(b"application/vnd.msgpack") {
         Some(Content::MessagePack)
+    } else if is(b"multipart/form-data") {
+        Some(Content::Form)
     } else {
         None
     }
+}
+
+fn boundary(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
+    form::boundary(headers.get(CONTENT_TYPE).map_or(b"", |value| value.as_bytes())).map_err(Refusal::bad_request)
 }
 
 /// Reads all of a body. It is first polled, and so a 100 Continue first sent, after its known length has passed.
@@ -116,15 +124,25 @@ async fn next_piece(body: &mut Incoming, link: &Link, max: u64) -> Result<Option
     .await
 }
 
-/// Refuses malformed JSON and MessagePack, so that Lua never hears of it.
-pub(crate) fn check_content(content: Option<Content>, body: &[u8], depth: usize) -> Result<(), Refusal> {
+/// Refuses malformed JSON, MessagePack and forms, so that Lua never hears of them. Gives the parts of a form.
+pub(crate) fn check_content(
+    content: Option<Content>,
+    headers: &HeaderMap,
+    body: &Bytes,
+    depth: usize,
+) -> Result<Vec<Part>, Refusal> {
     match content {
         Some(Content::Json) => json::check(body, depth)
-            .map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset)),
+            .map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset))?,
         Some(Content::MessagePack) => msgpack::check(body, depth)
-            .map_err(|error| Refusal::malformed(format!("malformed MessagePack: {error}"), error.offset)),
-        _ => Ok(()),
+            .map_err(|error| Refusal::malformed(format!("malformed MessagePack: {error}"), error.offset))?,
+        Some(Content::Form) => {
+            return form::parse(body, &boundary(headers)?)
+                .map_err(|error| Refusal::malformed(format!("malformed form: {error}"), error.offset));
+        }
+        Some(Content::Raw) | None => {}
     }
+    Ok(Vec::new())
 }
 
 #[cfg(test)]
@@ -152,7 +170,8 @@ mod tests {
         assert_eq!(of("application/problem+json"), Some(Content::Json));
         assert_eq!(of("application/msgpack"), Some(Content::MessagePack));
         assert_eq!(of("application/x-msgpack"), Some(Content::MessagePack));
-        for other in ["text/plain", "", "application/jsonx", "+json", "text/json5"] {
+        assert_eq!(of("Multipart/Form-Data; boundary=b"), Some(Content::Form));
+        for other in ["text/plain", "", "application/jsonx", "+json", "text/json5", "multipart/mixed; boundary=b"] {
             assert_eq!(of(other), None, "{other}");
         }
     }
@@ -183,9 +202,10 @@ mod tests {
 
     #[test]
     fn malformed_json_has_an_offset() {
-        assert!(check_content(None, b"{", 8).is_ok());
-        assert!(check_content(Some(Content::Json), b"{}", 8).is_ok());
-        let refusal = check_content(Some(Content::Json), br#"{"a":1 "b":2}"#, 8).unwrap_err();
+        let check = |content, body| check_content(content, &HeaderMap::new(), &Bytes::from_static(body), 8);
+        assert!(check(None, b"{").is_ok());
+        assert!(check(Some(Content::Json), b"{}").is_ok());
+        let refusal = check(Some(Content::Json), br#"{"a":1 "b":2}"#).unwrap_err();
         let body = refusal.into_response().into_body();
         assert_eq!(&body[..], br#"{"error":"malformed JSON: expected ',' or '}' at byte 7","offset":7}"#);
     }

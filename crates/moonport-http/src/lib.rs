@@ -36,6 +36,7 @@ mod security;
 mod token;
 
 mod body;
+pub mod form;
 mod message;
 
 mod room;

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moonport_core::reply::Reply;
 
+use crate::form::Part;
+
 /// The kind of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -14,6 +16,8 @@ pub enum Content {
     Json,
     /// `application/msgpack`, `application/x-msgpack`, `application/vnd.msgpack`.
     MessagePack,
+    /// `multipart/form-data`. Only requests have this; no route asks for it.
+    Form,
     /// Anything, not decoded. Only routes have this; their requests have no content.
     Raw,
 }
@@ -37,9 +41,11 @@ pub struct Request {
     pub headers: HeaderMap,
     /// All of the body.
     pub body: Bytes,
-    /// `Json`, `MessagePack`: the body was checked and is well formed.
+    /// `Json`, `MessagePack`: the body was checked and is well formed. `Form`: its parts are in `form`.
     /// `None`: no body, one of another type, or the route takes anything.
     pub content: Option<Content>,
+    /// Fields and files in order; a name may come again.
+    pub form: Vec<Part>,
     /// Address and port of the client.
     pub peer: String,
     /// Takes the answer. Cancelled when the client has left or the deadline has passed.

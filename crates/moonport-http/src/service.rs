@@ -145,12 +145,12 @@ async fn respond(
                 Bytes::new()
             };
             *unread = false;
-            body::check_content(content, &body, site.limits.depth)?;
+            let form = body::check_content(content, &parts.headers, &body, site.limits.depth)?;
 
             let conditions = Conditions::new(&parts.method, &parts.headers);
             let (reply, answer) = reply::channel();
             let request = read(&parts, &path, index, params, link, reply)?;
-            let request = Request { headers: parts.headers, body, content, ..request };
+            let request = Request { headers: parts.headers, body, content, form, ..request };
             let answer = ask(site, link, options, request, answer).await?;
             answer::from_owner(answer, conditions).await
         }
@@ -176,6 +176,7 @@ fn read(
         headers: HeaderMap::new(),
         body: Bytes::new(),
         content: None,
+        form: Vec::new(),
         peer: link.peer.clone(),
         reply,
     })

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use mlua_sys as lua;
 use moonport_core::reply::Reply;
+use moonport_http::form::Part;
 use moonport_http::{Bytes, Content, HeaderMap, Request as Received, Response};
 
 use crate::function::{Failure, Outcome, Result, c_function, fail};
@@ -29,6 +30,7 @@ pub(crate) struct Exchange {
     headers: HeaderMap,
     body: Bytes,
     content: Option<Content>,
+    form: Vec<Part>,
     peer: String,
     reply: RefCell<Option<Reply<Response>>>,
     deferred: Cell<bool>,
@@ -116,8 +118,8 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "path" => stack.push_str(&exchange.path),
         "peer" => stack.push_str(&exchange.peer),
         "body" => stack.push_bytes(&exchange.body),
-        "params" => push_pairs(stack, &exchange.params),
-        "query" => push_pairs(stack, &exchange.query),
+        "params" => push_texts(stack, &exchange.params),
+        "query" => push_texts(stack, &exchange.query),
         "headers" => push_headers(owner, stack, &exchange.headers),
         "data" if exchange.content == Some(Content::Json) => {
             // The server's thread has checked these bytes.
@@ -127,6 +129,9 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "data" if exchange.content == Some(Content::MessagePack) => {
             value::push_msgpack(owner, stack, &exchange.body, usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;
+        }
+        "form" if exchange.content == Some(Content::Form) => {
+            push_pairs(stack, exchange.form.iter().map(|part| (&*part.name, part)), |part| push_part(stack, part));
         }
         "defer" => owner.push_function(stack, c_function!(defer)),
         "aborted" => owner.push_function(stack, c_function!(aborted)),
@@ -148,18 +153,22 @@ fn new_index(_: &Owner, stack: Stack) -> Result {
     Ok(Outcome::Values(0))
 }
 
-/// Names to values; a repeated name to a table of its values in order.
-fn push_pairs(stack: Stack, pairs: &[(String, String)]) {
+fn push_texts(stack: Stack, pairs: &[(String, String)]) {
+    push_pairs(stack, pairs.iter().map(|(name, value)| (&**name, value)), |value| stack.push_str(value));
+}
+
+/// Names to values; a repeated name to a sequence of its values in order. `push` pushes one of them, which is no sequence.
+fn push_pairs<'a, T>(stack: Stack, pairs: impl ExactSizeIterator<Item = (&'a str, T)>, push: impl Fn(T)) {
     stack.new_table(0, i32::try_from(pairs.len()).unwrap_or(0));
     for (name, value) in pairs {
         match stack.field(-1, name) {
             lua::LUA_TNIL => {
                 stack.pop(1);
-                stack.push_str(value);
+                push(value);
                 stack.set_field(-2, name);
                 continue;
             }
-            lua::LUA_TTABLE => {}
+            lua::LUA_TTABLE if stack.raw_length(-1) > 0 => {}
             _ => {
                 stack.new_table(2, 0);
                 stack.insert(-2);
@@ -169,10 +178,24 @@ fn push_pairs(stack: Stack, pairs: &[(String, String)]) {
             }
         }
         let next = lua::lua_Integer::try_from(stack.raw_length(-1)).unwrap_or(0) + 1;
-        stack.push_str(value);
+        push(value);
         stack.raw_set_at(-2, next);
         stack.pop(1);
     }
+}
+
+/// A field as its text, a file as a table.
+fn push_part(stack: Stack, part: &Part) {
+    let Some(filename) = &part.filename else { return stack.push_bytes(&part.body) };
+    stack.new_table(0, 3);
+    stack.push_str(filename);
+    stack.set_field(-2, "filename");
+    if let Some(content_type) = &part.content_type {
+        stack.push_str(content_type);
+        stack.set_field(-2, "type");
+    }
+    stack.push_bytes(&part.body);
+    stack.set_field(-2, "body");
 }
 
 /// Lower-case names to values; repeated ones joined with ", " (RFC 9110 section 5.3), cookies with "; " (RFC 6265).
@@ -234,10 +257,10 @@ fn aborted(_: &Owner, stack: Stack) -> Result {
 
 impl Exchange {
     fn new(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
-        let Received { method, path, params, query, headers, body, content, peer, reply, .. } = received;
+        let Received { method, path, params, query, headers, body, content, form, peer, reply, .. } = received;
         let (reply, deferred) = (RefCell::new(Some(reply)), Cell::new(false));
         let debug = site.debug;
-        Rc::new(Self { name, debug, method, path, params, query, headers, body, content, peer, reply, deferred })
+        Rc::new(Self { name, debug, method, path, params, query, headers, body, content, form, peer, reply, deferred })
     }
 
     /// The request that opened a WebSocket: it is answered already.

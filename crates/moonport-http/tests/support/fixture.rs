@@ -309,6 +309,7 @@ fn describe(request: &Request) -> String {
         None => "none",
         Some(Content::Json) => "json",
         Some(Content::MessagePack) => "msgpack",
+        Some(Content::Form) => "form",
         Some(Content::Raw) => "raw",
     };
     let mut line = |what: &str, value: &str| writeln!(text, "{what} <{value}>").expect("a string grows");
@@ -323,6 +324,11 @@ fn describe(request: &Request) -> String {
     }
     for (name, value) in request.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-")) {
         line("header", &format!("{name}={}", value.as_bytes().escape_ascii()));
+    }
+    for part in &request.form {
+        let file = part.filename.as_deref().map_or(String::new(), |name| format!(" file {name}"));
+        let content_type = part.content_type.as_deref().map_or(String::new(), |name| format!(" type {name}"));
+        line("part", &format!("{}={}{file}{content_type}", part.name, part.body.escape_ascii()));
     }
     line("size", &request.body.len().to_string());
     line("body", &String::from_utf8_lossy(&request.body[..request.body.len().min(2000)]));

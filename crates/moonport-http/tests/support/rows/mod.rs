@@ -2,6 +2,7 @@
 //! The rows, one file per subject, and the few words in which they are written.
 
 mod body;
+mod form;
 mod framing;
 mod host;
 mod limits;
@@ -20,6 +21,7 @@ pub(crate) fn table() -> Vec<Row> {
         host::rows(),
         token::rows(),
         body::rows(),
+        form::rows(),
         framing::rows(),
         limits::rows(),
         time::rows(),
