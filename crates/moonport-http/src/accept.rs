@@ -16,10 +16,10 @@ use moonport_core::Sender;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::spawn_local;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Limits;
-use crate::connection::{self, LINGER};
+use crate::connection::{self, LINGER, Link};
 use crate::listen::{Bound, Listener};
 use crate::refusal::TOO_MANY_CONNECTIONS;
 use crate::room::{Crowd, Room};
@@ -34,6 +34,9 @@ use crate::wakes::Wakes;
 
 /// Connections that are being told that they are one too many; more are closed without a word.
 const TURNED_AWAY: usize = 64;
+
+/// How long a connection may have waited for its client before it has to make place for another one.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After an error of accept, such as no free descriptors.
 const RETRY: Duration = Duration::from_millis(50);
@@ -103,6 +106,7 @@ impl Plan {
             crowd: Crowd::new(self.room),
             stopping: Cell::new(false),
             seats: RefCell::default(),
+            nobody_waits_until: Cell::new(Instant::now()),
             turned_away: Cell::new(0),
             sockets: Cell::new((0, 0)),
             main: Cell::new(None),
@@ -148,13 +152,21 @@ pub(crate) struct Site {
     /// The most that hyper buffers of a connection, in each direction.
     pub(crate) hyper_buffer: usize,
     stopping: Cell<bool>,
-    /// The connections, and what wakes their tasks.
-    seats: RefCell<BTreeMap<u64, Option<Waker>>>,
+    /// The connections, by number.
+    seats: RefCell<BTreeMap<u64, Seat>>,
+    /// Before this time no connection can have waited for [`PATIENCE`].
+    nobody_waits_until: Cell<Instant>,
     turned_away: Cell<usize>,
     /// WebSockets: the last one's number, and how many are open.
     sockets: Cell<(u64, u64)>,
     /// Set while the main task waits for the last connection to end.
     main: Cell<Option<Waker>>,
+}
+
+struct Seat {
+    link: Rc<Link>,
+    /// Wakes its task, once that has been polled.
+    waker: Option<Waker>,
 }
 
 impl Site {
@@ -163,7 +175,34 @@ impl Site {
     }
 
     pub(crate) fn seat(&self, place: u64, waker: &Waker) {
-        self.seats.borrow_mut().insert(place, Some(waker.clone()));
+        if let Some(seat) = self.seats.borrow_mut().get_mut(&place) {
+            seat.waker = Some(waker.clone());
+        }
+    }
+
+    /// Ends the connection whose client has kept it waiting for the longest time, so that another one gets its place:
+    /// one that has no whole head yet, else an idle one. False: none has waited long enough.
+    fn make_place(&self) -> bool {
+        let now = Instant::now();
+        if now < self.nobody_waits_until.get() {
+            return false;
+        }
+        let seat = {
+            let mut seats = self.seats.borrow_mut();
+            let waiting =
+                || seats.iter().filter_map(|(place, seat)| seat.link.kept_waiting().map(|kept| (kept, *place)));
+            let longest = waiting().filter(|((_, since), _)| now.duration_since(*since) >= PATIENCE).min();
+            if longest.is_none() {
+                let first = waiting().map(|((_, since), _)| since).min().unwrap_or(now);
+                self.nobody_waits_until.set(first + PATIENCE);
+            }
+            longest.and_then(|(_, place)| seats.remove(&place))
+        };
+        let Some(Seat { link, waker }) = seat else { return false };
+        link.give_way();
+        waker.into_iter().for_each(Waker::wake);
+        self.counters.evicted.one();
+        true
     }
 
     pub(crate) fn leave(&self, place: u64) {
@@ -197,7 +236,7 @@ impl Site {
 
     fn stop(&self) {
         self.stopping.set(true);
-        let wakers: Vec<_> = self.seats.borrow().values().flatten().cloned().collect();
+        let wakers: Vec<_> = self.seats.borrow().values().filter_map(|seat| seat.waker.clone()).collect();
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -254,8 +293,7 @@ impl Main {
     fn admit(&mut self, stream: Stream, peer: String) {
         let site = &self.site;
         site.counters.accepted.one();
-        let count = site.seats.borrow().len();
-        if count >= self.max_connections {
+        if site.seats.borrow().len() >= self.max_connections && !site.make_place() {
             site.counters.full.one();
             // Nothing can be said before a handshake, which is what there is no room for.
             if site.turned_away.get() < TURNED_AWAY && site.tls.is_none() {
@@ -265,9 +303,11 @@ impl Main {
             return;
         }
         self.place += 1;
-        site.seats.borrow_mut().insert(self.place, None);
-        site.counters.connections.set(count as u64 + 1);
-        drop(spawn_local(connection::drive(Rc::clone(site), stream, peer, self.place)));
+        let link = Rc::new(Link::new(peer, site));
+        let mut seats = site.seats.borrow_mut();
+        seats.insert(self.place, Seat { link: Rc::clone(&link), waker: None });
+        site.counters.connections.set(seats.len() as u64);
+        drop(spawn_local(connection::drive(Rc::clone(site), stream, link, self.place)));
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Bytes of a request's body, unless its route says otherwise.
     pub max_body: usize,
-    /// Connections served at once; one more is answered 503 and closed.
+    /// Connections served at once. One more takes the place of one that waits for its client: the one that has waited
+    /// longest for a head, else for the next request, a second at least. Where there is none it is answered 503 and closed.
     pub max_connections: usize,
     /// From the request's sending to Lua until it is answered 504, unless its route says otherwise.
     pub deadline: Duration,

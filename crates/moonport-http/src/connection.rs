@@ -52,6 +52,8 @@ pub(crate) enum Phase {
     Idle,
     /// The end, after an answer that left something unread.
     Linger,
+    /// A WebSocket has the connection, and sees to its times itself.
+    Upgraded,
 }
 
 /// What the gate found out about the head that hyper reads next.
@@ -74,6 +76,10 @@ pub(crate) struct Refused {
 pub(crate) struct Link {
     pub(crate) peer: String,
     phase: Cell<Phase>,
+    /// When the phase began.
+    since: Cell<Instant>,
+    /// Another connection has got the place of this one.
+    gives_way: Cell<bool>,
     deadline: Cell<Instant>,
     expired: Cell<bool>,
     closed: Cell<bool>,
@@ -100,10 +106,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn new(peer: String, site: &Site) -> Self {
+    pub(crate) fn new(peer: String, site: &Site) -> Self {
         Self {
             peer,
             phase: Cell::new(Phase::Head),
+            since: Cell::new(Instant::now()),
+            gives_way: Cell::new(false),
             deadline: Cell::new(after(site.limits.head_time)),
             expired: Cell::new(false),
             closed: Cell::new(false),
@@ -128,9 +136,30 @@ impl Link {
 
     /// Starts a phase that may last for `time`.
     pub(crate) fn begin(&self, phase: Phase, time: Duration) {
+        let now = Instant::now();
         self.phase.set(phase);
+        self.since.set(now);
         self.expired.set(false);
-        self.deadline.set(after(time));
+        self.deadline.set(later(now, time));
+    }
+
+    /// Whether the connection waits for a request, and since when: those that have begun a head (or a handshake, or
+    /// nothing) come before those that had an answer.
+    pub(crate) fn kept_waiting(&self) -> Option<(bool, Instant)> {
+        match self.phase.get() {
+            Phase::Head => Some((false, self.since.get())),
+            Phase::Idle if !self.progress.get() => Some((true, self.since.get())),
+            _ => None,
+        }
+    }
+
+    /// The connection's task ends when it is woken.
+    pub(crate) fn give_way(&self) {
+        self.gives_way.set(true);
+    }
+
+    pub(crate) fn gives_way(&self) -> bool {
+        self.gives_way.get()
     }
 
     /// Has the current phase lasted too long?
@@ -263,15 +292,18 @@ impl Link {
 
 /// Now and so much, or a time that never comes.
 pub(crate) fn after(time: Duration) -> Instant {
-    let now = Instant::now();
+    later(Instant::now(), time)
+}
+
+fn later(now: Instant, time: Duration) -> Instant {
     now.checked_add(time).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u64) {
+pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place: u64) {
     let _seat = Seat { site: Rc::clone(&site), place };
-    let Some(stream) = tls::handshake(&site, stream, place).await else { return };
-    let link = Rc::new(Link::new(peer, &site));
+    let Some(stream) = tls::handshake(&site, stream, &link, place).await else { return };
+    link.begin(Phase::Head, site.limits.head_time);
     let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));
     let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));
 
@@ -298,7 +330,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
                 return Poll::Ready(result.is_ok());
             }
-            if link.is_cut(&site) {
+            if link.is_cut(&site) || link.gives_way() {
                 return Poll::Ready(false);
             }
             // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.
@@ -321,6 +353,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, peer: String, place: u
     if let Some(upgrade) = link.upgrade.take().filter(|_| is_done) {
         // What the client has sent since 101 is read at the end, so that it gets the close frame.
         link.linger();
+        link.begin(Phase::Upgraded, Duration::MAX);
         let http1::Parts { io, read_buf, .. } = connection.into_parts();
         Box::pin(session::run(Rc::clone(&site), io, read_buf, *upgrade)).await;
     }

@@ -3,6 +3,7 @@
 
 use crate::accept::Site;
 use crate::config::Tls;
+use crate::connection::Link;
 use crate::stream::Stream;
 
 /// There is none.
@@ -15,6 +16,6 @@ pub(crate) fn acceptor(_: &Tls) -> Result<Acceptor, Fault> {
 }
 
 #[expect(clippy::unused_async, reason = "the other one waits")]
-pub(crate) async fn handshake(_: &Site, stream: Stream, _: u64) -> Option<Stream> {
+pub(crate) async fn handshake(_: &Site, stream: Stream, _: &Link, _: u64) -> Option<Stream> {
     Some(stream)
 }

@@ -20,6 +20,8 @@ pub struct Stats {
     pub refused: u64,
     /// Requests and connections answered 503.
     pub full: u64,
+    /// Connections that waited for their client and gave their place to another one.
+    pub evicted: u64,
     /// Requests answered 504.
     pub timeouts: u64,
     /// Requests whose client left while Lua had them.
@@ -73,6 +75,7 @@ pub(crate) struct Counters {
     pub(crate) answered: Count,
     pub(crate) refused: Count,
     pub(crate) full: Count,
+    pub(crate) evicted: Count,
     pub(crate) timeouts: Count,
     pub(crate) cancelled: Count,
     pub(crate) sockets: Count,
@@ -93,6 +96,7 @@ impl Counters {
             answered: self.answered.get(),
             refused: self.refused.get(),
             full: self.full.get(),
+            evicted: self.evicted.get(),
             timeouts: self.timeouts.get(),
             cancelled: self.cancelled.get(),
             sockets: self.sockets.get(),

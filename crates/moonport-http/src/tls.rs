@@ -21,6 +21,7 @@ use tokio_rustls::rustls::{Error, ServerConfig};
 
 use crate::accept::Site;
 use crate::config::{SelfSigned, Tls};
+use crate::connection::Link;
 use crate::stream::Stream;
 
 /// What a running server needs for handshakes.
@@ -111,8 +112,9 @@ fn sign() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Er
     Ok((certificate.into(), key.into()))
 }
 
-/// Makes a TLS stream of a connection where the server has TLS. `None`: it failed, took too long, or the server stops.
-pub(crate) async fn handshake(site: &Site, stream: Stream, place: u64) -> Option<Stream> {
+/// Makes a TLS stream of a connection where the server has TLS. `None`: it failed, took too long, had to give
+/// way, or the server stops.
+pub(crate) async fn handshake(site: &Site, stream: Stream, link: &Link, place: u64) -> Option<Stream> {
     let (stream, acceptor) = match (stream, &site.tls) {
         (Stream::Tcp(stream), Some(acceptor)) => (stream, acceptor),
         (stream, _) => return Some(stream),
@@ -121,7 +123,7 @@ pub(crate) async fn handshake(site: &Site, stream: Stream, place: u64) -> Option
     let mut deadline = pin!(sleep(site.limits.head_time));
     poll_fn(|context| {
         site.seat(place, context.waker());
-        if site.is_stopping() || deadline.as_mut().poll(context).is_ready() {
+        if site.is_stopping() || link.gives_way() || deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(None);
         }
         let accepted = ready!(accepting.as_mut().poll(context));

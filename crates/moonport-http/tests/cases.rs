@@ -66,7 +66,7 @@ fn setup(on: On, directory: &Path) -> Setup {
     let quick = Limits { head_time: short, body_time: short, idle_time: Duration::from_secs(5), ..Limits::default() };
     let idle = Limits { idle_time: Duration::from_millis(300), ..Limits::default() };
     match on {
-        On::Open => setup,
+        On::Open | On::Crowded => setup,
         On::Guarded => Setup { config: Config { token: Some(TOKEN.to_owned()), ..setup.config }, ..setup },
         On::Quick => Setup { config: Config { limits: quick, ..setup.config }, ..setup },
         On::Idle => Setup { config: Config { limits: idle, ..setup.config }, ..setup },

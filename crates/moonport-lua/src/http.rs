@@ -387,7 +387,7 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
     if is_forked(owner) {
         return Ok(fail(stack, FORKED, "forked"));
     }
-    stack.new_table(0, 15);
+    stack.new_table(0, 16);
     let running = site.running.borrow().as_ref().map(Running::stats);
     if let Some(stats) = running {
         for (name, count) in [
@@ -398,6 +398,7 @@ fn stats(owner: &Owner, stack: Stack) -> Result {
             ("answered", stats.answered),
             ("refused", stats.refused),
             ("full", stats.full),
+            ("evicted", stats.evicted),
             ("timeouts", stats.timeouts),
             ("cancelled", stats.cancelled),
             ("sockets", stats.sockets),

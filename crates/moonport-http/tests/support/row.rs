@@ -23,6 +23,8 @@ pub(crate) enum On {
     Few,
     /// Room for one waiting request.
     Narrow,
+    /// As `Open`, with no connection but those of one row.
+    Crowded,
 }
 
 /// Something that must hold for an answer.

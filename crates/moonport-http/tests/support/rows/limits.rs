@@ -126,6 +126,7 @@ fn full() -> Vec<Row> {
     vec![
         row("the fifth of four connections").on(On::Few).run(a_fifth_connection).woken_between(4, 5),
         row("silent connections count too").on(On::Few).run(four_silent_connections).woken_between(0, 1),
+        row("300 connections at a limit of 256").on(On::Crowded).run(three_hundred_connections).woken(256),
         row("a full queue").on(On::Narrow).run(a_full_queue).woken(2),
         row("a full queue refuses no file and no refusal").on(On::Narrow).run(a_full_queue_elsewhere).woken(2),
         row("504 after the deadline").send(get("/late", "")).answer(&[504]).kept().woken(1),
@@ -186,6 +187,17 @@ fn a_fifth_connection(fixture: &Fixture) -> Result<(), String> {
         Some(answer) if matches!(answer.status, 200 | 503) => Ok(()),
         other => Err(format!("the fifth: expected 200 or 503, came {other:?}")),
     }
+}
+
+fn three_hundred_connections(fixture: &Fixture) -> Result<(), String> {
+    let mut within = (0..256).map(|_| asking(fixture, "/slow")).collect::<Result<Vec<_>, _>>()?;
+    fixture.owner.wait_until_held(256)?;
+    let mut beyond = (0..44).map(|_| asking(fixture, "/slow")).collect::<Result<Vec<_>, _>>()?;
+    beyond.iter_mut().try_for_each(busy)?;
+    if fixture.owner.answer_held() != 256 {
+        return Err("some of the 256 were cancelled".to_owned());
+    }
+    within.iter_mut().try_for_each(|client| status(client, 200))
 }
 
 fn four_silent_connections(fixture: &Fixture) -> Result<(), String> {
