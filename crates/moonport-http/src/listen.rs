@@ -22,6 +22,11 @@ use crate::unix::{self, SocketFile};
 /// Connections that the system keeps until they are accepted.
 pub(crate) const BACKLOG: i32 = 1024;
 
+/// Bytes of one connection that the system takes before they can be sent (tcp(7), `TCP_NOTSENT_LOWAT`). Without this bound
+/// clients that read slowly, or not at all, would each hold megabytes of its memory.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 131_072;
+
 /// A socket that listens, not yet in a runtime.
 pub(crate) enum Bound {
     Tcp(StdTcpListener),
@@ -86,7 +91,11 @@ impl Listener {
                 // Where the system refuses, answers come later, and clients without a network stay longer.
                 drop(stream.set_nodelay(true));
                 #[cfg(target_os = "linux")]
-                drop(socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(*silence)));
+                {
+                    let socket = socket2::SockRef::from(&stream);
+                    drop(socket.set_tcp_user_timeout(Some(*silence)));
+                    drop(socket.set_tcp_notsent_lowat(UNSENT));
+                }
                 #[cfg(not(target_os = "linux"))]
                 let _ = silence;
                 (Stream::Tcp(stream), peer.to_string())
