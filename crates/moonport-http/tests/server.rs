@@ -320,49 +320,6 @@ fn one_connection_too_many_is_told_so() {
     assert_eq!(fourth.answer().1, b"fourth");
 }
 
-fn count(directory: &str) -> usize {
-    fs::read_dir(directory).unwrap().count()
-}
-
-/// Other tests run beside this one, so it looks at its own process.
-#[test]
-fn two_hundred_lives_leave_no_thread_and_no_descriptor() {
-    const MARK: &str = "MOONPORT_HTTP_LIVES";
-    if std::env::var_os(MARK).is_none() {
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["two_hundred_lives_leave_no_thread_and_no_descriptor", "--exact", "--test-threads=1"])
-            .env(MARK, "1")
-            .status()
-            .unwrap();
-        assert!(status.success());
-        return;
-    }
-    let mut owner = Owner::new(8);
-    let mut before = (0, 0);
-    for life in 0..201 {
-        let server = owner.start(Config::default(), routes(&[("GET", "/")]));
-        let mut idle = Client::new(&server);
-        let mut client = Client::new(&server);
-        client.get("/", "");
-        owner.take().reply.send(text("x")).unwrap();
-        assert_eq!(client.status(), 200);
-        wait_for("both connections", || server.stats().connections == 2);
-        if life % 2 == 0 {
-            let (give, take) = mpsc::channel();
-            server.begin_stop(Box::new(move || give.send(()).unwrap()));
-            take.recv_timeout(LIMIT).unwrap();
-        }
-        server.abort();
-        assert!(idle.is_closed() && client.is_closed());
-        drop((idle, client));
-        let now = (count("/proc/self/task"), count("/proc/self/fd"));
-        if life == 0 {
-            before = now;
-        }
-        assert_eq!(now, before, "threads and descriptors after life {life}");
-    }
-}
-
 #[test]
 fn stopping_answers_what_is_in_flight() {
     let mut owner = Owner::new(8);
