@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Unix sockets (unix(7)): the file of one outlives a server that was killed, so a file that nobody listens on is
-//! replaced, and only our own is ever removed.
+//! replaced, and only our own is ever removed. Servers that start at the same time take turns by a lock on the folder:
+//! between the look and the replacing another one could come, and of two that listen clients would reach one.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::StartError;
 use crate::listen::BACKLOG;
+
+/// How long a folder that another program keeps locked is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The file of a listening socket. Dropping it removes the file, if it is still this one.
 #[derive(Debug)]
@@ -45,6 +53,8 @@ fn id(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// Listens on `path`; only the user of this process may connect.
+///
+/// Blocks: while another server starts in the same folder, a second at most.
 pub(crate) fn bind(address: &str, path: &Path) -> Result<(SocketFile, UnixListener), StartError> {
     let refused = |reason, name| StartError::SocketPath { address: address.to_owned(), reason, name };
     let failed = |error| StartError::from_io(address, error);
@@ -57,12 +67,13 @@ pub(crate) fn bind(address: &str, path: &Path) -> Result<(SocketFile, UnixListen
         return Err(refused("the path has a NUL byte", "invalid"));
     }
     let target = SockAddr::unix(&path).map_err(|_| refused("the path is too long", "invalid"))?;
+    let _turn = lock(path.parent().unwrap_or(&path));
     match fs::symlink_metadata(&path) {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(refused("another file is there, not a socket", "exists"));
         }
         Ok(_) if is_live(&path).map_err(failed)? => return Err(failed(ErrorKind::AddrInUse.into())),
-        Ok(_) => remove_stale(&path).map_err(failed)?,
+        Ok(_) => fs::remove_file(&path).map_err(failed)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
@@ -74,11 +85,21 @@ pub(crate) fn bind(address: &str, path: &Path) -> Result<(SocketFile, UnixListen
     fs::set_permissions(&file.path, Permissions::from_mode(0o600)).map_err(failed)?;
     socket.listen(BACKLOG).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    if !file.is_there() {
-        // A server that starts at the same time took it for stale before it listened.
-        return Err(failed(ErrorKind::AddrInUse.into()));
-    }
     Ok((file, socket.into()))
+}
+
+/// Locks a folder until the file is dropped (flock(2)). `None`, and nobody is kept out: it may not be read or locked, or
+/// another program keeps it locked.
+fn lock(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Some(folder),
+            Err(Errno::WOULDBLOCK) if Instant::now() < end => thread::sleep(Duration::from_millis(1)),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Does somebody listen there?
@@ -92,23 +113,4 @@ fn is_live(path: &Path) -> io::Result<bool> {
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Removes the file of a dead server, and not that of one which has taken its place meanwhile: it is moved aside and
-/// looked at once more.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{}", std::process::id()));
-    let aside = PathBuf::from(aside);
-    match fs::rename(path, &aside) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        result => result?,
-    }
-    let live = UnixStream::connect(&aside).is_ok();
-    if live {
-        // Where yet another one has come, this fails, and that one stays.
-        drop(fs::hard_link(&aside, path));
-    }
-    fs::remove_file(&aside)?;
-    if live { Err(ErrorKind::AddrInUse.into()) } else { Ok(()) }
 }

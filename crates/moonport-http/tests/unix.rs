@@ -9,7 +9,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
+use std::thread;
 
 use common::{Client, Folder, LIMIT, Owner, route, status, text, wait_for};
 use moonport_http::{Config, Routes, Server};
@@ -170,4 +171,43 @@ fn a_forked_child_removes_nothing() {
     assert_eq!(client.answer().1, b"still here");
     server.abort();
     assert!(!path.exists());
+}
+
+/// Servers that find the file of a dead one at the same time: one of them gets the place, and whoever connects reaches it.
+#[test]
+fn of_servers_that_race_for_a_stale_file_one_wins() {
+    const RACERS: usize = 4;
+    let folder = Folder::new("unix-race");
+    let path = folder.0.join("socket");
+    let mut owner = Owner::new();
+    for round in 0..200 {
+        if round % 2 == 0 {
+            drop(UnixListener::bind(&path).unwrap());
+        }
+        let barrier = Barrier::new(RACERS);
+        let sender = owner.sender();
+        let race = || {
+            barrier.wait();
+            Server::start(config(&path), route("/"), sender)
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let racers: Vec<_> = (0..RACERS).map(|_| scope.spawn(race)).collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        let mut winners = Vec::new();
+        for started in results {
+            match started {
+                Ok(server) => winners.push(server),
+                Err(error) => assert_eq!(error.name(), "address_in_use", "round {round}: {error}"),
+            }
+        }
+        assert_eq!(winners.len(), 1, "round {round}");
+        let mut client = connect(&path);
+        client.get("/", "");
+        owner.take().reply.send(text("the winner")).unwrap();
+        assert_eq!(client.answer().1, b"the winner");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "round {round}: files beside the socket");
+        stop(&winners[0]);
+        assert!(!path.exists(), "round {round}");
+    }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
-use moonport_core::{Mailbox, Payload, PortKey, PortOptions};
+use moonport_core::{Mailbox, Payload, PortKey, PortOptions, Sender};
 use moonport_http::{Body, Config, Request, Response, RouteOptions, Routes, Server, StartError};
 
 /// Longer than anything here may take.
@@ -28,7 +28,11 @@ impl Owner {
     }
 
     pub fn try_start(&self, config: Config, routes: Routes) -> Result<Server, StartError> {
-        Server::start(config, routes, self.mailbox.sender(self.port).unwrap())
+        Server::start(config, routes, self.sender())
+    }
+
+    pub fn sender(&self) -> Sender {
+        self.mailbox.sender(self.port).unwrap()
     }
 
     pub fn start(&self, config: Config, routes: Routes) -> Server {
