@@ -18,6 +18,9 @@ use support::row::On;
 use support::rows::table;
 use support::until;
 
+/// Rows that there are at least.
+const LEAST: usize = 800;
+
 const TOKEN: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
 
 #[test]
@@ -46,7 +49,7 @@ fn the_table() {
         }
     }
     say(&format!("{ran} rows"));
-    assert_eq!(ran, rows.len(), "rows were left out");
+    assert!(ran == rows.len() && ran >= LEAST, "rows were left out");
     assert!(failures.is_empty(), "{} of {ran} rows failed:\n{}", failures.len(), failures.join("\n"));
 }
 

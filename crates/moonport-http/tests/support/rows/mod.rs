@@ -6,6 +6,7 @@ mod form;
 mod framing;
 mod host;
 mod limits;
+mod named;
 mod plain;
 mod target;
 mod time;
@@ -24,6 +25,7 @@ pub(crate) fn table() -> Vec<Row> {
         form::rows(),
         framing::rows(),
         limits::rows(),
+        named::rows(),
         time::rows(),
     ];
     let mut rows: Vec<Row> = groups.into_iter().flatten().collect();

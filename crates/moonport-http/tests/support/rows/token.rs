@@ -78,6 +78,11 @@ fn links() -> Vec<Row> {
     vec![
         row("a one-time link gives a cookie").run(a_link_gives_a_cookie),
         row("a one-time link keeps the rest of the query").run(a_link_keeps_the_query),
+        row("header injection: in the query of a one-time link").run(|fixture| {
+            let answer = ask(fixture, &fixture.link("/echo?a=%0d%0aX-Evil:%20yes")?, "")?;
+            expect(&answer, &[303])?;
+            if answer.header("x-evil").is_some() { Err(format!("injected: {answer:?}")) } else { Ok(()) }
+        }),
         row("a one-time link works once").run(a_link_works_once),
         row("links are all different").run(|fixture| {
             if fixture.link("/echo")? == fixture.link("/echo")? { Err("twice the same".to_owned()) } else { Ok(()) }
