@@ -16,9 +16,9 @@ local kinds = {
   connecting = function()
     return wrk.format("GET", "/open", { Connection = "close" })
   end,
-  -- A mebibyte of JSON that turns out to be malformed in its last byte.
+  -- 256 KiB of JSON that turn out to be malformed in their last byte.
   bodies = function()
-    local body = "[" .. ("0,"):rep(2 ^ 19 - 2) .. "0}"
+    local body = "[" .. ("0,"):rep(2 ^ 17 - 2) .. "0}"
     return wrk.format("POST", "/open", { ["Content-Type"] = "application/json" }, body)
   end,
   -- A kibibyte of JSON for Lua, each time.

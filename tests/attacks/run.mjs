@@ -42,7 +42,7 @@ const ATTACKS = {
   "64 connections, foreign Host": { ...wrk(64, "rebinding", { refused: 1000 }), enters: true },
   "64 connections, bad framing": { ...wrk(64, "folding", { refused: 1000, accepted: 1000 }), enters: true },
   "64 connections, one request each": { ...wrk(64, "connecting", { accepted: 1000 }), enters: true },
-  "4 connections, malformed MiBs": { ...wrk(4, "bodies", { refused: 100 }), enters: true },
+  "8 connections, malformed bodies": { ...wrk(8, "bodies", { refused: 100 }), enters: true },
 };
 
 const running = new Set();
