@@ -164,6 +164,30 @@ impl Sender {
         self.offer(self.draft(payload, tag, None))
     }
 
+    /// As [`Sender::send`], but leaves the owner asleep: the caller owes it a [`Sender::wake`], soon. Who sends several messages
+    /// at once wakes it once.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn send_quietly(self, payload: Payload, tag: u32) -> Result<Sent, SendError> {
+        let queue = self.key.slot.queue;
+        if queue.is_forked() {
+            return Err(SendError::Forked);
+        }
+        match queue.with(|inner| inner.offer(self.key, self.draft(payload, tag, None))) {
+            Offered::Taken { evicted, .. } if evicted.is_empty() => Ok(Sent::Taken),
+            Offered::NoRoom(draft) => self.offer(draft),
+            other => self.conclude(other),
+        }
+    }
+
+    /// Wakes the owner for what was sent with [`Sender::send_quietly`], if it may be asleep.
+    pub fn wake(self) {
+        if !self.is_forked() && self.key.is_current() {
+            self.key.slot.queue.wake.wake_after_push();
+        }
+    }
+
     /// As [`Sender::send`], but waits for room for up to `timeout`, whatever the policy.
     ///
     /// Blocks: up to `timeout`; never on the owner's thread, which would have to make the room.
@@ -332,7 +356,7 @@ impl Sender {
     fn conclude(self, offered: Offered) -> Result<Sent, SendError> {
         match offered {
             Offered::Taken { wake, evicted } => {
-                self.wake(wake);
+                self.wake_if(wake);
                 if evicted.is_empty() {
                     return Ok(Sent::Taken);
                 }
@@ -340,7 +364,7 @@ impl Sender {
                 Ok(Sent::Replaced)
             }
             Offered::Dropped { wake, draft } => {
-                self.wake(wake);
+                self.wake_if(wake);
                 drop(draft);
                 Ok(Sent::Dropped)
             }
@@ -352,7 +376,7 @@ impl Sender {
         }
     }
 
-    fn wake(self, wake: bool) {
+    fn wake_if(self, wake: bool) {
         if wake {
             self.key.slot.queue.wake.wake_after_push();
         }

@@ -126,6 +126,29 @@ fn a_port_that_nobody_listens_to_keeps_its_messages_and_wakes_nobody() {
 }
 
 #[test]
+fn a_quiet_message_wakes_the_owner_when_its_sender_says_so() {
+    let mut mailbox = Mailbox::new().expect("a mailbox");
+    let port = mailbox.open(PortOptions { capacity: 2, ..PortOptions::default() }).expect("a port");
+    mailbox.listen(port, true);
+    let sender = mailbox.sender(port).expect("open");
+    assert_eq!(sender.send_quietly(payload(1), 0), Ok(Sent::Taken));
+    assert_eq!(sender.send_quietly(payload(2), 0), Ok(Sent::Taken));
+    assert_eq!(sender.send_quietly(payload(3), 0), Err(SendError::Full));
+    assert!(!readable(&mailbox));
+    sender.wake();
+    assert!(readable(&mailbox));
+    assert_eq!(mailbox.next().map(|message| number(&message)), Some(1));
+    assert_eq!(mailbox.next().map(|message| number(&message)), Some(2));
+    mailbox.rest();
+    assert!(!readable(&mailbox));
+    mailbox.close(port);
+    assert_eq!(sender.send_quietly(payload(4), 0), Err(SendError::Closed));
+    mailbox.release(port);
+    sender.wake();
+    assert!(!readable(&mailbox));
+}
+
+#[test]
 fn take_gives_one_ports_oldest_and_leaves_the_others() {
     let mut mailbox = Mailbox::new().expect("a mailbox");
     let first = mailbox.open(PortOptions::default()).expect("a port");

@@ -21,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::Limits;
 use crate::connection::{self, LINGER, Link};
 use crate::listen::{Bound, Listener};
+use crate::post::{self, Post};
 use crate::refusal::TOO_MANY_CONNECTIONS;
 use crate::room::{Crowd, Room};
 use crate::routes::Routes;
@@ -100,7 +101,7 @@ impl Plan {
             tls: self.tls,
             secrets: self.secrets,
             links: self.links,
-            sender: self.sender,
+            post: Post::new(self.sender),
             counters: self.counters,
             wakes: self.wakes,
             crowd: Crowd::new(self.room),
@@ -111,6 +112,10 @@ impl Plan {
             sockets: Cell::new((0, 0)),
             main: Cell::new(None),
         });
+        {
+            let _context = runtime.enter();
+            drop(runtime.spawn_local(post::wake(Rc::clone(&site))));
+        }
         let mut main = Main {
             site,
             control: self.control,
@@ -144,7 +149,7 @@ pub(crate) struct Site {
     pub(crate) tls: Option<Acceptor>,
     pub(crate) secrets: Option<Secrets>,
     pub(crate) links: Arc<Links>,
-    pub(crate) sender: Sender,
+    pub(crate) post: Post,
     pub(crate) counters: Arc<Counters>,
     pub(crate) wakes: Arc<Wakes>,
     /// WebSockets that wait for room in the mailbox.

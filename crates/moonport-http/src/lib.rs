@@ -28,6 +28,7 @@ mod wire;
 pub mod chunks;
 pub mod head;
 
+mod post;
 mod service;
 mod wakes;
 

@@ -121,7 +121,7 @@ async fn respond(
                 let request = read(&parts, &path, index, params, link, reply::channel().0)?;
                 let request = Request { headers: parts.headers, ..request };
                 let size = link.head_size();
-                if !site.sender.has_room(size) {
+                if !site.post.sender().has_room(size) {
                     return Err(Refusal::unavailable("too many requests wait"));
                 }
                 site.counters.forwarded.one();
@@ -242,7 +242,7 @@ async fn ask(
 ) -> Result<message::Response, Refusal> {
     let size = link.head_size() + request.body.len();
     link.begin_waiting(options.deadline.unwrap_or(site.deadline));
-    site.sender.send(Payload::Object { value: Box::new(request), size }, 0).map_err(|error| match error {
+    site.post.send(Payload::Object { value: Box::new(request), size }).map_err(|error| match error {
         SendError::Full => Refusal::unavailable("too many requests wait"),
         SendError::TooBig => Refusal::too_large(),
         _ => Refusal::unavailable("nobody answers any more"),

@@ -213,7 +213,7 @@ impl Session {
     fn poll_events(&mut self, context: &Context<'_>) -> Poll<()> {
         while let Some((_, size)) = self.events.front() {
             let size = *size;
-            if self.site.crowd.poll(self.site.sender, size, context).is_pending() {
+            if self.site.crowd.poll(self.site.post.sender(), size, context).is_pending() {
                 return Poll::Pending;
             }
             let Some((event, _)) = self.events.pop_front() else { break };
@@ -222,7 +222,7 @@ impl Session {
             let (route, socket, codec) = (self.route, Arc::clone(&self.socket), self.codec);
             let event = SocketEvent { route, socket, codec, event, _held };
             // There is room; and if the port is closed, the server ends.
-            let sent = self.site.sender.send(Payload::Object { value: Box::new(event), size }, 0);
+            let sent = self.site.post.send(Payload::Object { value: Box::new(event), size });
             if sent.is_ok() && is_message {
                 self.site.counters.messages_received.one();
             }

@@ -65,6 +65,29 @@ fn an_owner_that_rests_and_sleeps_in_one_is_woken_for_all() {
 }
 
 #[test]
+fn messages_sent_quietly_are_not_slept_through() {
+    loom::model(|| {
+        let (mut mailbox, port) = listening(8);
+        let sender = mailbox.sender(port).expect("open");
+        let sender = loom::thread::spawn(move || {
+            for tag in 0..2 {
+                sender.send_quietly(Payload::raw(b""), tag).expect("room");
+            }
+            sender.wake();
+        });
+        let mut next = 0;
+        while next < 2 {
+            mailbox.sleep(None).expect("woken");
+            while let Some(message) = mailbox.next() {
+                assert_eq!(message.tag, next);
+                next += 1;
+            }
+        }
+        sender.join().expect("the sender");
+    });
+}
+
+#[test]
 fn one_sender_keeps_its_order() {
     loom::model(|| {
         let (mut mailbox, port) = listening(8);
