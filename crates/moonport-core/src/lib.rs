@@ -46,6 +46,8 @@ pub mod reply;
 
 pub mod fork;
 mod pool;
+#[cfg(not(loom))]
+pub mod priority;
 pub mod registry;
 #[cfg(not(loom))]
 mod table;

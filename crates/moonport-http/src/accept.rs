@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use moonport_core::Sender;
+use moonport_core::{Sender, priority};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::task::spawn_local;
@@ -68,6 +68,8 @@ impl Plan {
     /// Runs the server to its end. `ready` hears once whether it started.
     pub(crate) fn run(self, ready: &mpsc::SyncSender<io::Result<()>>) {
         let _end = End(Arc::clone(&self.control));
+        // The owner answers several requests before this thread goes on with them.
+        priority::wait_for_turn();
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
