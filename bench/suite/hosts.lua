@@ -41,11 +41,6 @@ local HOSTS = {
 
 local hosts = {}
 
-local function exists(path)
-  local file = io.open(path)
-  return file and file:close()
-end
-
 local function has_program(name)
   return (machine.output("command -v " .. name))
 end
@@ -70,17 +65,11 @@ end
 local function lacks(host)
   if not is_installed(host) then
     return "not installed; Debian: " .. host.packages
-  elseif host.program and not exists(modules() .. "/moonport.so") then
+  elseif host.program and not machine.exists(modules() .. "/moonport.so") then
     return ("no module in %s: scripts/build luajit"):format(modules())
   elseif host.window and not has_program("Xvfb") and not os.getenv("DISPLAY") then
     return "no screen; Debian: xvfb"
   end
-end
-
--- This executable, whose LuaJIT runs those hosts that are libraries.
-local function executable()
-  local fine, path = machine.output("readlink -f /proc/$PPID/exe")
-  return assert(fine and path:gsub("%s+$", ""))
 end
 
 -- What runs its script; words for children.ask.
@@ -93,7 +82,7 @@ local function command_of(host, folder)
   if host.program == "nvim" then
     return { "nvim", "--clean", "--headless", "-c", "luafile " .. script }
   end
-  return { executable(), "run", script }
+  return { machine.executable(), "run", script }
 end
 
 -- One round of a host: what measure.lua prints; nil and the reason.

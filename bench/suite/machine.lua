@@ -65,6 +65,17 @@ function machine.output(command)
   return status == "0", text or all
 end
 
+-- This executable, whose LuaJIT runs contestants that are Lua libraries.
+function machine.executable()
+  local fine, path = machine.output("readlink -f /proc/$PPID/exe")
+  return assert(fine and path:gsub("%s+$", ""))
+end
+
+function machine.exists(path)
+  local file = io.open(path)
+  return file and file:close()
+end
+
 function machine.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end

@@ -7,13 +7,8 @@ local machine = require("machine")
 
 local peers = {}
 
-local function folder()
+function peers.folder()
   return os.getenv("MOONPORT_PEERS") or "target/peers"
-end
-
-local function exists(path)
-  local file = io.open(path)
-  return file and file:close()
 end
 
 local function node()
@@ -24,16 +19,16 @@ local function node()
 end
 
 -- The command that runs JavaScript for a contestant; nil and the reason.
-local function runtime(name)
+function peers.runtime(name)
   if name == "bun" then
-    local path = folder() .. "/node_modules/.bin/bun"
-    if exists(path) then
+    local path = peers.folder() .. "/node_modules/.bin/bun"
+    if machine.exists(path) then
       return path
     end
-    return nil, "bun is not in " .. folder() .. ": bench/peers/setup"
+    return nil, "bun is not in " .. peers.folder() .. ": bench/peers/setup"
   end
-  if name == "koffi" and not exists(folder() .. "/node_modules/koffi/package.json") then
-    return nil, "koffi is not in " .. folder() .. ": bench/peers/setup"
+  if name == "koffi" and not machine.exists(peers.folder() .. "/node_modules/koffi/package.json") then
+    return nil, "koffi is not in " .. peers.folder() .. ": bench/peers/setup"
   end
   local path = node()
   if path then
@@ -50,8 +45,8 @@ function peers.node_flags()
   end
   local _, real = machine.output("readlink -f " .. machine.quote(path))
   local own = real:gsub("/bin/[^/]*%s*$", "/include/node")
-  for _, headers in ipairs({ own, folder() .. "/node_modules/node-api-headers/include" }) do
-    if exists(headers .. "/node_api.h") then
+  for _, headers in ipairs({ own, peers.folder() .. "/node_modules/node-api-headers/include" }) do
+    if machine.exists(headers .. "/node_api.h") then
       return "-I " .. machine.quote(headers)
     end
   end
@@ -61,13 +56,13 @@ end
 -- A contestant by the name of its script in the folder, with the library that it loads. ask(mode, number, ...) is one
 -- measurement, as at the top of peer.js; nil and the reason where that fails.
 function peers.contestant(scripts, name, library)
-  local path, reason = runtime(name)
+  local path, reason = peers.runtime(name)
   if not path then
     return nil, reason
   end
   return {
     ask = function(mode, ...)
-      local command = { path, scripts .. "/peer.js", name, library, folder(), mode }
+      local command = { path, scripts .. "/peer.js", name, library, peers.folder(), mode }
       for _, number in ipairs({ ... }) do
         command[#command + 1] = ("%d"):format(number)
       end

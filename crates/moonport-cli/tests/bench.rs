@@ -17,7 +17,7 @@ fn an_unknown_benchmark_is_an_error_that_names_the_known_ones() {
 
 #[test]
 fn without_a_compiler_it_says_what_it_needs() {
-    for name in ["ports", "callbacks", "hosts"] {
+    for name in ["ports", "callbacks", "hosts", "http"] {
         let output = Command::new(env!("CARGO_BIN_EXE_moonport"))
             .args(["bench", name])
             .env("PATH", "/bin-that-is-not-there")
@@ -72,4 +72,47 @@ fn every_host_is_measured_attached_and_by_its_timer() {
     assert!(goals.iter().all(|goal| goal["value"].is_number()), "{text}");
     let page = std::fs::read_to_string(&html).expect("HTML");
     assert!(hosts.iter().all(|host| page.contains(host)), "{page}");
+}
+
+#[test]
+#[ignore = "takes half a minute and needs node, luv, lua-http and lua-cjson: scripts/test"]
+fn servers_are_measured_and_those_that_are_missing_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("http.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moonport"));
+    command.args(["bench", "http", "--json"]).arg(&json);
+    // Nothing of what bench/peers/setup would have installed.
+    command.env("MOONPORT_ROUNDS", "1").env("MOONPORT_PEERS", folder.path());
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+
+    let all: Value = serde_json::from_slice(&std::fs::read(&json).expect("JSON")).expect("JSON");
+    let benchmark = &all["benchmarks"][0];
+    let tables = benchmark["tables"].as_array().expect("tables");
+    let http = ["moonport", "Node", "lua-http", "luv, by hand"];
+    let kinds = ["GET, 12 bytes", "POST, JSON of 200 bytes", "POST, JSON of 64 KiB", "WebSocket echo, 200 bytes"];
+    for (at, kind) in kinds.iter().enumerate() {
+        assert_eq!(tables[at]["title"], *kind);
+        let servers = if at < 3 { &http[..] } else { &["moonport", "lua-http"][..] };
+        let rows = tables[at]["rows"].as_array().expect("rows");
+        let expected: Vec<_> =
+            ["64", "1"].iter().flat_map(|count| servers.iter().map(move |name| (*name, *count))).collect();
+        let found: Vec<_> =
+            rows.iter().map(|row| (row[0].as_str().expect("a name"), row[1].as_str().expect("a count"))).collect();
+        assert_eq!(found, expected, "{kind}: {text}");
+        for row in rows {
+            let number = |column: usize| row[column].as_f64().expect("a number");
+            let (cpu, rate, median, high) = (number(2), number(5), number(6), number(7));
+            assert!(cpu > 0.0 && rate > 0.0 && 0.0 < median && median <= high, "{kind}: {row}");
+        }
+    }
+    let goals = benchmark["goals"].as_array().expect("goals");
+    assert!(
+        goals[1]["value"].is_number() && goals[0]["missing"].as_str().is_some_and(|why| why.contains("setup")),
+        "{text}"
+    );
+    for missing in ["bare hyper", "bare tungstenite", "nginx + lua", "Bun"] {
+        assert!(text.contains(&format!("{missing}: not measured (")), "{missing}: {text}");
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Answers each POST with its JSON, parsed and written again: hyper 1 on one thread, as bare as it gets.
+//! Answers each POST with its JSON, parsed and written again, and each GET with a text: hyper 1 on one thread, as bare as it
+//! gets.
 
 use std::io::Write;
 
@@ -16,21 +17,21 @@ use tokio::task::{LocalSet, spawn_local};
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Error> {
-    if request.method() != Method::POST {
-        return Ok(refusal(StatusCode::METHOD_NOT_ALLOWED));
+    if request.method() == Method::GET {
+        return Ok(answer("text/plain; charset=utf-8", Bytes::from_static(b"Hello, world")));
     }
     let body = request.into_body().collect().await?.to_bytes();
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(&body) else {
-        return Ok(refusal(StatusCode::BAD_REQUEST));
+        let mut refusal = Response::new(Full::default());
+        *refusal.status_mut() = StatusCode::BAD_REQUEST;
+        return Ok(refusal);
     };
-    let mut response = Response::new(Full::from(serde_json::to_vec(&value)?));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    Ok(answer("application/json", serde_json::to_vec(&value)?.into()))
 }
 
-fn refusal(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
+fn answer(kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
