@@ -6,6 +6,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -74,7 +75,9 @@ pub(crate) struct Refused {
 
 /// What the parts of a connection tell each other.
 pub(crate) struct Link {
-    pub(crate) peer: String,
+    pub(crate) peer: Arc<str>,
+    /// When the connection's task had its turn.
+    now: Cell<Instant>,
     phase: Cell<Phase>,
     /// When the phase began.
     since: Cell<Instant>,
@@ -108,7 +111,8 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(peer: String, site: &Site) -> Self {
         Self {
-            peer,
+            peer: peer.into(),
+            now: Cell::new(Instant::now()),
             phase: Cell::new(Phase::Head),
             since: Cell::new(Instant::now()),
             gives_way: Cell::new(false),
@@ -136,7 +140,7 @@ impl Link {
 
     /// Starts a phase that may last for `time`.
     pub(crate) fn begin(&self, phase: Phase, time: Duration) {
-        let now = Instant::now();
+        let now = self.now.get();
         self.phase.set(phase);
         self.since.set(now);
         self.expired.set(false);
@@ -319,6 +323,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place:
     let mut polled = false;
     let mut told = false;
     let is_done = poll_fn(|context| {
+        link.now.set(Instant::now());
         if !polled {
             site.seat(place, context.waker());
         }

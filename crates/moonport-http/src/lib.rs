@@ -37,6 +37,7 @@ mod security;
 mod token;
 
 mod body;
+mod detach;
 pub mod form;
 mod message;
 
@@ -56,7 +57,7 @@ mod refusal;
 mod stats;
 
 pub use bytes::Bytes;
-pub use http::{HeaderMap, HeaderName, HeaderValue};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use config::{Config, Limits, SelfSigned, StartError, Tls};
 pub use events::{EventError, Events};

@@ -2,9 +2,10 @@
 //! What the owner's thread gets and gives back.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use moonport_core::reply::Reply;
 
 use crate::form::Part;
@@ -30,7 +31,7 @@ pub struct Request {
     /// What [`crate::Routes::add`] gave.
     pub route: usize,
     /// As sent; `HEAD` where a GET route serves it.
-    pub method: String,
+    pub method: Method,
     /// Percent-decoded.
     pub path: String,
     /// The route's parameters in its order, percent-decoded.
@@ -47,7 +48,7 @@ pub struct Request {
     /// Fields and files in order; a name may come again.
     pub form: Vec<Part>,
     /// Address and port of the client.
-    pub peer: String,
+    pub peer: Arc<str>,
     /// Takes the answer. Cancelled when the client has left or the deadline has passed.
     pub reply: Reply<Response>,
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use crate::body;
 use crate::client;
 use crate::conditions::Conditions;
 use crate::connection::{Link, Phase, Verdict};
+use crate::detach::detach;
 use crate::events;
 use crate::files;
 use crate::message::{self, Request};
@@ -150,7 +152,9 @@ async fn respond(
             let conditions = Conditions::new(&parts.method, &parts.headers);
             let (reply, answer) = reply::channel();
             let request = read(&parts, &path, index, params, link, reply)?;
-            let request = Request { headers: parts.headers, body, content, form, ..request };
+            let mut headers = parts.headers;
+            let body = detach(&mut headers, body);
+            let request = Request { headers, body, content, form, ..request };
             let answer = ask(site, link, options, request, answer).await?;
             answer::from_owner(answer, conditions).await
         }
@@ -169,7 +173,7 @@ fn read(
     let query = paths::parse_query(parts.uri.query().unwrap_or(""));
     Ok(Request {
         route,
-        method: parts.method.as_str().to_owned(),
+        method: parts.method.clone(),
         path: paths::unescape(path),
         params,
         query: query.ok_or(Refusal::bad_request("the query is not UTF-8"))?,
@@ -177,7 +181,7 @@ fn read(
         body: Bytes::new(),
         content: None,
         form: Vec::new(),
-        peer: link.peer.clone(),
+        peer: Arc::clone(&link.peer),
         reply,
     })
 }

@@ -46,7 +46,8 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
+        // Only one thread counts: no locked addition.
+        self.0.store(self.get().wrapping_add(more), Ordering::Relaxed);
     }
 
     pub(crate) fn one(&self) {
@@ -54,7 +55,7 @@ impl Count {
     }
 
     pub(crate) fn one_less(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.store(self.get().wrapping_sub(1), Ordering::Relaxed);
     }
 
     pub(crate) fn set(&self, value: u64) {

@@ -49,7 +49,7 @@ fn requests_come_through_a_file_that_is_gone_afterwards() {
     let mut client = connect(&path);
     client.get("/", "");
     let request = owner.take();
-    assert_eq!(request.peer, "unix");
+    assert_eq!(&*request.peer, "unix");
     request.reply.send(text("answer")).unwrap();
     assert_eq!(client.answer().1, b"answer");
     stop(&server);

@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mlua_sys as lua;
 use moonport_core::reply::Reply;
 use moonport_http::form::Part;
-use moonport_http::{Bytes, Content, HeaderMap, Request as Received, Response};
+use moonport_http::{Bytes, Content, HeaderMap, Method, Request as Received, Response};
 
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::Site;
@@ -23,7 +24,7 @@ use crate::value;
 pub(crate) struct Exchange {
     pub(crate) name: Rc<str>,
     debug: bool,
-    method: String,
+    method: Method,
     path: String,
     params: Vec<(String, String)>,
     query: Vec<(String, String)>,
@@ -31,7 +32,7 @@ pub(crate) struct Exchange {
     body: Bytes,
     content: Option<Content>,
     form: Vec<Part>,
-    peer: String,
+    peer: Arc<str>,
     reply: RefCell<Option<Reply<Response>>>,
     deferred: Cell<bool>,
 }
@@ -114,7 +115,7 @@ fn index(owner: &Owner, stack: Stack) -> Result {
 
 fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> Result<()> {
     match name {
-        "method" => stack.push_str(&exchange.method),
+        "method" => stack.push_str(exchange.method.as_str()),
         "path" => stack.push_str(&exchange.path),
         "peer" => stack.push_str(&exchange.peer),
         "body" => stack.push_bytes(&exchange.body),

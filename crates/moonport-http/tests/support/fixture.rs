@@ -313,7 +313,7 @@ fn describe(request: &Request) -> String {
         Some(Content::Raw) => "raw",
     };
     let mut line = |what: &str, value: &str| writeln!(text, "{what} <{value}>").expect("a string grows");
-    line("method", &request.method);
+    line("method", request.method.as_str());
     line("path", &request.path);
     line("content", content);
     for (name, value) in &request.params {
