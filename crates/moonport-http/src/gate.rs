@@ -358,7 +358,12 @@ impl Write for Gate {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let gate = self.get_mut();
-        let count = ready!(Pin::new(&mut gate.stream).poll_write_vectored(context, slices))?;
+        // A small answer, head and body, is cheaper to copy than to pass in pieces.
+        let mut whole = [0; FLAT];
+        let count = match flatten(&mut whole, slices) {
+            Some(size) => ready!(Pin::new(&mut gate.stream).poll_write(context, &whole[..size]))?,
+            None => ready!(Pin::new(&mut gate.stream).poll_write_vectored(context, slices))?,
+        };
         gate.wrote(count);
         Poll::Ready(Ok(count))
     }
@@ -389,9 +394,42 @@ impl Write for Gate {
     }
 }
 
+/// Answers up to this size are written in one piece.
+const FLAT: usize = 1024;
+
+/// Copies the pieces one after another, if they have room; gives their size.
+fn flatten(whole: &mut [u8; FLAT], slices: &[io::IoSlice<'_>]) -> Option<usize> {
+    let mut size = 0;
+    for slice in slices {
+        whole.get_mut(size..size + slice.len())?.copy_from_slice(slice);
+        size += slice.len();
+    }
+    Some(size)
+}
+
 impl Gate {
     fn wrote(&self, count: usize) {
         self.link.set_progress(true);
         self.site.counters.bytes_out.add(count as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_small_becomes_one_piece() {
+        let size = |pieces: &[&[u8]]| {
+            let mut whole = [0; FLAT];
+            let slices: Vec<_> = pieces.iter().map(|piece| io::IoSlice::new(piece)).collect();
+            let size = flatten(&mut whole, &slices)?;
+            assert_eq!(whole[..size], pieces.concat());
+            Some(size)
+        };
+        assert_eq!(size(&[]), Some(0));
+        assert_eq!(size(&[b"head", b"", b"body"]), Some(8));
+        assert_eq!(size(&[&[b'x'; FLAT - 1], b"y"]), Some(FLAT));
+        assert_eq!(size(&[&[b'x'; FLAT], b"y"]), None);
     }
 }
