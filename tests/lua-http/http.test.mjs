@@ -451,8 +451,20 @@ describe("Ctrl-C", () => {
     run.child.kill("SIGINT");
     return { ...(await run.ended(5000)), stderr: run.stderr };
   }
-  // Its answer shows that the script is in run().
-  const waiting = async (_, url) => assert.equal((await request(url, "/none")).status, 404);
+  async function asleep(run) {
+    const deadline = Date.now() + 10_000;
+    // The system call in which its first thread sleeps.
+    const sleeps = () => /^(232|22) /.test(readFileSync(`/proc/${run.child.pid}/syscall`, "utf8"));
+    while (!sleeps()) {
+      assert.ok(Date.now() < deadline, "it does not sleep");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  // Lua's answer shows that the script is in run(); the server's thread alone would answer 404 before that.
+  const waiting = async (run, url) => {
+    assert.equal((await request(url, "/there")).status, 200);
+    await asleep(run);
+  };
 
   test("moonport, waiting", async () => {
     const { code, signal, stderr } = await interrupt("moonport", "wait", waiting);
@@ -474,13 +486,7 @@ describe("Ctrl-C", () => {
     test(`${name}, asleep after a message`, async () => {
       const run = startScript(name, "lone.lua");
       assert.equal(await run.line(), "one");
-      const deadline = Date.now() + 10_000;
-      // The system call in which its first thread sleeps.
-      const sleeps = () => /^(232|22) /.test(readFileSync(`/proc/${run.child.pid}/syscall`, "utf8"));
-      while (!sleeps()) {
-        assert.ok(Date.now() < deadline, "it does not sleep");
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      await asleep(run);
       run.child.kill("SIGINT");
       const { code, signal } = await run.ended(5000);
       assert.deepEqual({ code, signal }, { code: name === "moonport" ? 130 : 1, signal: null }, run.stderr);

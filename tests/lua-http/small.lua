@@ -20,6 +20,9 @@ server:get("/stuck", function()
   while true do
   end
 end)
+server:get("/there", function()
+  return true
+end)
 server:get("/port", function()
   local port = moonport.port()
   local other = moonport.http()
