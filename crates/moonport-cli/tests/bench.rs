@@ -116,3 +116,32 @@ fn servers_are_measured_and_those_that_are_missing_named() {
         assert!(text.contains(&format!("{missing}: not measured (")), "{missing}: {text}");
     }
 }
+
+#[test]
+#[ignore = "takes half a minute and needs lua-cjson and lua-dkjson: scripts/test"]
+fn every_document_is_decoded_and_encoded_by_every_library() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("json.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moonport"));
+    command.args(["bench", "json", "--json"]).arg(&json).env("MOONPORT_ROUNDS", "2");
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+
+    let all: Value = serde_json::from_slice(&std::fs::read(&json).expect("JSON")).expect("JSON");
+    let benchmark = &all["benchmarks"][0];
+    let tables = benchmark["tables"].as_array().expect("tables");
+    assert_eq!(tables.len(), 2, "{text}");
+    for table in tables {
+        let rows = table["rows"].as_array().expect("rows");
+        for codec in ["moonport", "lua-cjson", "dkjson"] {
+            let its: Vec<&Value> = rows.iter().filter(|row| row[2] == codec).collect();
+            assert_eq!(its.len(), 6 * 4, "{codec}: six shapes in four sizes: {text}");
+            assert!(its.iter().all(|row| row[3].as_f64().is_some_and(|cpu| cpu > 0.0)), "{text}");
+        }
+        assert!(rows.iter().filter(|row| row[2] == "lua-cjson").all(|row| row[6] == 1.0), "{text}");
+    }
+    let goals = benchmark["goals"].as_array().expect("goals");
+    assert_eq!(goals.len(), 2 * 2 * 6, "{text}");
+    assert!(goals.iter().all(|goal| goal["value"].is_number()), "{text}");
+}
