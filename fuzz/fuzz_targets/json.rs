@@ -25,9 +25,14 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn write(bytes: &[u8]) {
-    let mut out = Vec::new();
+    let (mut out, mut unchecked) = (Vec::new(), Vec::new());
+    json::write_unchecked(&mut unchecked, bytes);
+    assert_eq!(json::is_text(&unchecked), str::from_utf8(bytes).is_ok());
     match json::write_string(&mut out, bytes) {
-        Ok(()) => assert_eq!(serde_json::from_slice::<String>(&out).unwrap().as_bytes(), bytes),
+        Ok(()) => {
+            assert_eq!(out, unchecked);
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap().as_bytes(), bytes);
+        }
         Err(offset) => assert!(out.is_empty() && offset < bytes.len()),
     }
     if let Some(bits) = bytes.first_chunk() {

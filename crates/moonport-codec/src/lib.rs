@@ -12,6 +12,7 @@ pub mod msgpack;
 mod visitor;
 
 mod depth;
+mod utf8;
 
 pub use depth::{DEFAULT_DEPTH, MAX_DEPTH};
 pub use visitor::Visitor;

@@ -8,8 +8,8 @@
 /// MessagePack) is `object_begin`, then for each entry its key, `object_key`, its value and `object_entry`, then
 /// `object_end`. A document is one value.
 ///
-/// A key is visited by the method of its type: always `string` in JSON; in MessagePack any of `boolean`, `integer`,
-/// `unsigned`, `number` (never with NaN), `string` and `bytes`.
+/// A key is visited by the method of its type: always `key` in JSON; in MessagePack any of `boolean`, `integer`,
+/// `unsigned`, `number` (never with NaN), `key` and `bytes`.
 ///
 /// Thread: the one that called `decode`. A method may unwind or longjmp out through `decode`. Strings and bytes are
 /// lent for the call only.
@@ -28,7 +28,7 @@
 ///     fn boolean(&mut self, _: bool) {}
 ///     fn unsigned(&mut self, _: u64) {}
 ///     fn number(&mut self, _: f64) {}
-///     fn string(&mut self, _: &str) {}
+///     fn string(&mut self, _: &[u8]) {}
 ///     fn bytes(&mut self, _: &[u8]) {}
 ///     fn array_begin(&mut self, _: usize) {}
 ///     fn array_item(&mut self, _: usize) {}
@@ -40,7 +40,7 @@
 /// }
 ///
 /// let mut sum = Sum(0);
-/// json::decode(br#"[1, {"a": 2}, "3", 4]"#, DEFAULT_DEPTH, &mut Vec::new(), &mut sum)?;
+/// json::decode(br#"[1, {"a": 2}, "3", 4]"#, DEFAULT_DEPTH, &mut json::Tape::default(), &mut sum)?;
 /// assert_eq!(sum.0, 7);
 ///
 /// msgpack::decode(b"\x92\x0a\x81\xa1a\x14", DEFAULT_DEPTH, &mut sum)?;
@@ -59,14 +59,19 @@ pub trait Visitor {
     /// Every other number. In JSON always finite: with a fraction or an exponent, `-0`, or integer syntax beyond 64
     /// bits. In MessagePack every float, whatever its value; one of 32 bits is widened.
     fn number(&mut self, value: f64);
-    /// A string, with its escapes decoded.
-    fn string(&mut self, value: &str);
+    /// A string, with its escapes decoded: UTF-8, always.
+    fn string(&mut self, value: &[u8]);
+    /// A key that is a string; the same as `string`, unless keys are treated otherwise.
+    fn key(&mut self, value: &[u8]) {
+        self.string(value);
+    }
     /// MessagePack's bin, which is not said to be text. JSON has none.
     fn bytes(&mut self, value: &[u8]);
-    /// An array begins. `hint` is for making room: in MessagePack the number of items, in JSON 0.
+    /// An array begins. `hint` is for making room: the number of items.
     ///
-    /// The hints of all arrays, and twice those of all objects, add up to no more than the document's bytes as long
-    /// as they are open inside each other.
+    /// In JSON there are as many. In MessagePack the document says so, and may end too soon; but the hints of all arrays,
+    /// and twice those of all objects, add up to no more than the document's bytes as long as they are open inside each
+    /// other.
     fn array_begin(&mut self, hint: usize);
     /// The item just visited is complete; the first has the index 1.
     fn array_item(&mut self, index: usize);
@@ -91,7 +96,7 @@ impl Visitor for Nothing {
     fn integer(&mut self, _: i64) {}
     fn unsigned(&mut self, _: u64) {}
     fn number(&mut self, _: f64) {}
-    fn string(&mut self, _: &str) {}
+    fn string(&mut self, _: &[u8]) {}
     fn bytes(&mut self, _: &[u8]) {}
     fn array_begin(&mut self, _: usize) {}
     fn array_item(&mut self, _: usize) {}

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use moonport_codec::json::{self, DEFAULT_DEPTH, ErrorKind, ErrorKind::*, Expected, MAX_DEPTH};
+use moonport_codec::json::{self, DEFAULT_DEPTH, ErrorKind, ErrorKind::*, Expected, MAX_DEPTH, Tape};
 
 mod log;
 mod tree;
@@ -64,21 +64,21 @@ fn accepted_documents_are_visited_in_order() {
         ("\"\u{feff}\"", r#""\u{feff}""#),
         ("[]", "[ ]0"),
         ("[ ]", "[ ]0"),
-        ("[1]", "[ i1 #1 ]1"),
-        ("[1 , 2]", "[ i1 #1 i2 #2 ]2"),
-        ("[[],[[]]]", "[ [ ]0 #1 [ [ ]0 #1 ]1 #2 ]2"),
+        ("[1]", "[1 i1 #1 ]1"),
+        ("[1 , 2]", "[2 i1 #1 i2 #2 ]2"),
+        ("[[],[[]]]", "[2 [ ]0 #1 [1 [ ]0 #1 ]1 #2 ]2"),
         ("{}", "{ }0"),
         ("{ }", "{ }0"),
-        (r#"{"a":1}"#, r#"{ "a": i1 ; }1"#),
-        (r#"{ "a" : 1 , "b" : [] }"#, r#"{ "a": i1 ; "b": [ ]0 ; }2"#),
-        (r#"{"a":1,"a":2}"#, r#"{ "a": i1 ; "a": i2 ; }2"#),
-        (r#"{"":"","\n":"\t"}"#, r#"{ "": "" ; "\n": "\t" ; }2"#),
-        (r#"[{"a":{"b":[null]}},true]"#, r#"[ { "a": { "b": [ null #1 ]1 ; }1 ; }1 #1 true #2 ]2"#),
+        (r#"{"a":1}"#, r#"{1 "a": i1 ; }1"#),
+        (r#"{ "a" : 1 , "b" : [] }"#, r#"{2 "a": i1 ; "b": [ ]0 ; }2"#),
+        (r#"{"a":1,"a":2}"#, r#"{2 "a": i1 ; "a": i2 ; }2"#),
+        (r#"{"":"","\n":"\t"}"#, r#"{2 "": "" ; "\n": "\t" ; }2"#),
+        (r#"[{"a":{"b":[null]}},true]"#, r#"[2 {1 "a": {1 "b": [1 null #1 ]1 ; }1 ; }1 #1 true #2 ]2"#),
     ];
-    let mut scratch = b"left from before".to_vec();
+    let mut tape = Tape::default();
     for (document, wanted) in rows {
         let mut log = Log::default();
-        assert_eq!(json::decode(document.as_bytes(), 8, &mut scratch, &mut log), Ok(()), "{document}");
+        assert_eq!(json::decode(document.as_bytes(), 8, &mut tape, &mut log), Ok(()), "{document}");
         assert_eq!(log.text, wanted, "{document}");
         assert_eq!(json::check(document.as_bytes(), 8), Ok(()), "{document}");
     }
@@ -269,15 +269,17 @@ fn text_that_is_not_utf8_is_refused_before_all_else() {
         (b"\xff\xfe1\0", 0, InvalidUtf8),
     ]);
     let mut log = Log::default();
-    assert!(json::decode(b"[1, \xff", 8, &mut Vec::new(), &mut log).is_err());
+    assert!(json::decode(b"[1, \xff", 8, &mut Tape::default(), &mut log).is_err());
     assert_eq!(log.text, "");
 }
 
 #[test]
-fn a_refused_document_is_visited_up_to_the_fault() {
-    let mut log = Log::default();
-    assert!(json::decode(b"{\"a\":[1,\"b\\n\",x", 8, &mut Vec::new(), &mut log).is_err());
-    assert_eq!(log.text, r#"{ "a": [ i1 #1 "b\n" #2"#);
+fn a_refused_document_is_not_visited() {
+    for document in [&b"{\"a\":[1,\"b\\n\",x"[..], b"[1] 2", b"[1"] {
+        let mut log = Log::default();
+        assert!(json::decode(document, 8, &mut Tape::default(), &mut log).is_err());
+        assert_eq!(log.text, "");
+    }
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn depth_counts_open_brackets_and_has_a_ceiling() {
 #[test]
 fn the_greatest_depth_fits_a_small_stack() {
     let document = [b"{\"a\":[".repeat(MAX_DEPTH / 2), b"]}".repeat(MAX_DEPTH / 2)].concat();
-    let run = move || json::decode(&document, MAX_DEPTH, &mut Vec::new(), &mut Log::default());
+    let run = move || json::decode(&document, MAX_DEPTH, &mut Tape::default(), &mut Log::default());
     // Less than a thread gets by default (2 MiB), and far less once optimised.
     let stack = if cfg!(debug_assertions) { 1792 << 10 } else { 256 << 10 };
     let thread = std::thread::Builder::new().name("small".into()).stack_size(stack).spawn(run).unwrap();
@@ -304,15 +306,15 @@ fn the_greatest_depth_fits_a_small_stack() {
 
 #[test]
 fn a_visitor_may_unwind_out() {
-    let mut scratch = Vec::new();
+    let mut tape = Tape::default();
     let mut log = Log { panic_at: Some("v\n"), ..Log::default() };
     let document = br#"{"k\n":["v\n"]}"#;
-    let left = catch_unwind(AssertUnwindSafe(|| json::decode(document, 8, &mut scratch, &mut log)));
+    let left = catch_unwind(AssertUnwindSafe(|| json::decode(document, 8, &mut tape, &mut log)));
     assert!(left.is_err());
-    assert_eq!(log.text, r#"{ "k\n": ["#);
+    assert_eq!(log.text, r#"{1 "k\n": [1"#);
     log = Log::default();
-    assert_eq!(json::decode(document, 8, &mut scratch, &mut log), Ok(()));
-    assert_eq!(log.text, r#"{ "k\n": [ "v\n" #1 ]1 ; }1"#);
+    assert_eq!(json::decode(document, 8, &mut tape, &mut log), Ok(()));
+    assert_eq!(log.text, r#"{1 "k\n": [1 "v\n" #1 ]1 ; }1"#);
 }
 
 #[test]

@@ -119,11 +119,12 @@ fn string(random: &mut Random, out: &mut String) {
 fn number(random: &mut Random, out: &mut String) {
     let bits = random.next();
     let shift = random.below(64);
-    match random.below(5) {
+    match random.below(6) {
         0 => out.push_str(random.pick(NUMBERS)),
         1 => out.push_str(&(bits >> shift).to_string()),
         2 => out.push_str(&((bits as i64) >> shift).to_string()),
         3 if f64::from_bits(bits).is_finite() => out.push_str(&format!("{:e}", f64::from_bits(bits))),
+        4 => out.push_str(&format!("{}.{:02$}", bits >> shift, random.below(100_000), random.below(26))),
         _ => out.push_str(&format!("{}.{}e{}", bits >> shift, random.below(1_000_000), random.below(80))),
     }
 }
@@ -243,9 +244,13 @@ fn written_strings_read_back() {
                 _ => bytes.extend_from_slice(random.pick(PIECES).as_bytes()),
             }
         }
+        let mut unchecked = Vec::new();
+        json::write_unchecked(&mut unchecked, &bytes);
+        assert_eq!(json::is_text(&unchecked), str::from_utf8(&bytes).is_ok());
         out.clear();
         match json::write_string(&mut out, &bytes) {
             Ok(()) => {
+                assert_eq!(out, unchecked);
                 assert_eq!(serde_json::from_slice::<String>(&out).unwrap().as_bytes(), bytes);
                 assert!(agree(&out));
             }

@@ -3,7 +3,9 @@
 
 use mlua_sys as lua;
 
+use crate::build;
 use crate::function::{Outcome, Result};
+use crate::json;
 use crate::msgpack;
 use crate::owner::Owner;
 use crate::stack::Stack;
@@ -11,7 +13,7 @@ use crate::value::{self, DEPTH, Refused};
 
 /// `moonport.json.encode(value)`.
 pub(crate) fn encode_json(owner: &Owner, stack: Stack) -> Result {
-    encode(owner, stack, "moonport.json.encode", value::write_json)
+    encode(owner, stack, "moonport.json.encode", json::write)
 }
 
 /// `moonport.msgpack.encode(value)`.
@@ -22,14 +24,14 @@ pub(crate) fn encode_msgpack(owner: &Owner, stack: Stack) -> Result {
 /// `moonport.json.decode(text)`.
 pub(crate) fn decode_json(owner: &Owner, stack: Stack) -> Result {
     let text = document(stack, "moonport.json.decode")?;
-    let decoded = value::push_json(owner, stack, text, DEPTH);
+    let decoded = build::push_json(owner, stack, text, DEPTH);
     Ok(finish(decoded.map_err(|error| format!("malformed JSON: {error}"))))
 }
 
 /// `moonport.msgpack.decode(text)`.
 pub(crate) fn decode_msgpack(owner: &Owner, stack: Stack) -> Result {
     let bytes = document(stack, "moonport.msgpack.decode")?;
-    let decoded = value::push_msgpack(owner, stack, bytes, DEPTH);
+    let decoded = build::push_msgpack(owner, stack, bytes, DEPTH);
     Ok(finish(decoded.map_err(|error| format!("malformed MessagePack: {error}"))))
 }
 

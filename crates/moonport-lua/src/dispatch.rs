@@ -8,6 +8,7 @@ use mlua_sys as lua;
 use moonport_core::reply::CallError;
 use moonport_core::{Encoding, Message, Payload, PortKey};
 
+use crate::build;
 use crate::callback;
 use crate::crossing;
 use crate::events;
@@ -379,11 +380,11 @@ pub(crate) fn push_content(owner: &Owner, stack: Stack, payload: &Payload) -> Op
             None
         }
         Payload::Bytes { encoding: Encoding::Json, bytes } => {
-            let pushed = value::push_json(owner, stack, bytes, value::DEPTH);
+            let pushed = build::push_json(owner, stack, bytes, value::DEPTH);
             pushed.err().map(|error| format!("malformed JSON: {error}"))
         }
         Payload::Bytes { encoding: Encoding::MessagePack, bytes } => {
-            let pushed = value::push_msgpack(owner, stack, bytes, value::DEPTH);
+            let pushed = build::push_msgpack(owner, stack, bytes, value::DEPTH);
             pushed.err().map(|error| format!("malformed MessagePack: {error}"))
         }
         Payload::Bytes { bytes, .. } => {

@@ -40,8 +40,11 @@ mod host;
 mod run;
 mod timer;
 
+mod build;
 mod crossing;
 mod int64;
+mod json;
+mod keys;
 mod msgpack;
 mod value;
 

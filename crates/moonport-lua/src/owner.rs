@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use mlua_sys::lua_State;
+use moonport_codec::json::Tape;
 use moonport_core::{Mailbox, Message, Payload, PortKey};
 
 use crate::attach::{Attached, Refusals};
@@ -23,6 +24,7 @@ use crate::fetch::Incoming;
 use crate::host::descriptor::Descriptor;
 use crate::host::sdl::Waker;
 use crate::http::Site;
+use crate::keys::Keys;
 use crate::lanes;
 use crate::port::Endpoint;
 use crate::protect;
@@ -89,6 +91,9 @@ pub(crate) struct Owner {
     pub(crate) answers: Scratch<Option<Payload>>,
     /// Buffers for encoding and decoding.
     pub(crate) scratch: Scratch<Vec<u8>>,
+    pub(crate) tapes: Scratch<Tape>,
+    /// Keys of documents.
+    pub(crate) keys: Keys,
     /// Texts that are being shown to Lua.
     pub(crate) texts: Scratch<String>,
     /// The message that the next task fetches, and who waits for its answer.
@@ -263,6 +268,8 @@ impl Owner {
             in_hand: Scratch::default(),
             answers: Scratch::default(),
             scratch: Scratch::default(),
+            tapes: Scratch::default(),
+            keys: Keys::default(),
             texts: Scratch::default(),
             incoming: Cell::new(None),
             asking: Cell::new(None),
@@ -424,6 +431,7 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     owner.asking.take();
     owner.in_hand.clear();
     owner.scratch.clear();
+    owner.tapes.clear();
     owner.answers.clear();
     owner.texts.clear();
     owner.stubs.take();

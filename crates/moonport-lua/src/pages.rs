@@ -5,10 +5,10 @@ use mlua_sys as lua;
 use moonport_http::{EventError, Events};
 
 use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::json;
 use crate::object::{self, Object};
 use crate::owner::Owner;
 use crate::stack::Stack;
-use crate::value;
 
 /// `moonport.Events`.
 pub(crate) struct Pages(pub(crate) Events);
@@ -39,7 +39,7 @@ fn send(owner: &Owner, stack: Stack) -> Result {
         return finish(stack, events.send(text, name));
     }
     let sent = owner.scratch.with_buffer(|out| {
-        value::write_json(owner, stack, 2, out).map_err(|refused| Failure(format!("{FUNCTION}: {refused}")))?;
+        json::write(owner, stack, 2, out).map_err(|refused| Failure(format!("{FUNCTION}: {refused}")))?;
         let text = std::str::from_utf8(out).map_err(|_| Failure(format!("{FUNCTION}: a string is not UTF-8")))?;
         Ok::<_, Failure>(events.send(text, name))
     });

@@ -36,16 +36,17 @@ impl Owner {
     }
 
     /// How many values of each kind are lent to Lua now.
-    pub(crate) fn lent(&self) -> [usize; 4] {
-        [self.scratch.lent(), self.in_hand.lent(), self.answers.lent(), self.texts.lent()]
+    pub(crate) fn lent(&self) -> [usize; 5] {
+        [self.scratch.lent(), self.in_hand.lent(), self.answers.lent(), self.texts.lent(), self.tapes.lent()]
     }
 
     /// After an error: what was lent since `before` is free again.
-    pub(crate) fn take_back(&self, before: [usize; 4]) {
+    pub(crate) fn take_back(&self, before: [usize; 5]) {
         self.scratch.take_back(before[0]);
         self.in_hand.take_back(before[1]);
         self.answers.take_back(before[2]);
         self.texts.take_back(before[3]);
+        self.tapes.take_back(before[4]);
     }
 
     /// Pushes a text that nobody else holds.

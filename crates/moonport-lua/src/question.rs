@@ -9,6 +9,7 @@ use moonport_core::reply::{CallError, ReplyError, ReplyTo};
 use moonport_core::{Bytes, Encoding, Payload};
 
 use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::json;
 use crate::msgpack;
 use crate::object::{self, Object};
 use crate::owner::Owner;
@@ -106,7 +107,7 @@ fn encode(owner: &Owner, stack: Stack, encoding: Encoding) -> Result<Payload> {
     let refused = |error: value::Refused| Failure(format!("{FUNCTION}: {error}"));
     match encoding {
         Encoding::Json => owner.scratch.with_buffer(|buffer| {
-            value::write_json(owner, stack, 1, buffer).map_err(refused)?;
+            json::write(owner, stack, 1, buffer).map_err(refused)?;
             Ok(Payload::Bytes { encoding, bytes: Bytes::copy(buffer) })
         }),
         Encoding::MessagePack => owner.scratch.with_buffer(|buffer| {

@@ -10,6 +10,7 @@ use moonport_core::reply::Reply;
 use moonport_http::form::Part;
 use moonport_http::{Bytes, Content, HeaderMap, Method, Request as Received, Response};
 
+use crate::build;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::Site;
 use crate::object::{self, Object};
@@ -18,7 +19,6 @@ use crate::report::{self, Kind};
 use crate::response;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Ended, Origin};
-use crate::value;
 
 /// One request on its way through Lua.
 pub(crate) struct Exchange {
@@ -124,11 +124,11 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "headers" => push_headers(owner, stack, &exchange.headers),
         "data" if exchange.content == Some(Content::Json) => {
             // The server's thread has checked these bytes.
-            value::push_json(owner, stack, &exchange.body, usize::MAX)
+            build::push_json(owner, stack, &exchange.body, usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;
         }
         "data" if exchange.content == Some(Content::MessagePack) => {
-            value::push_msgpack(owner, stack, &exchange.body, usize::MAX)
+            build::push_msgpack(owner, stack, &exchange.body, usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;
         }
         "form" if exchange.content == Some(Content::Form) => {

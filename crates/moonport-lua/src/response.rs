@@ -4,17 +4,17 @@
 use std::cell::Cell;
 
 use mlua_sys as lua;
-use moonport_codec::json;
+use moonport_codec::json::write_string;
 use moonport_http::{Body, Bytes, HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::function::{Failure, Outcome, Result};
+use crate::json;
 use crate::msgpack;
 use crate::object::{self, Object};
 use crate::options;
 use crate::owner::Owner;
 use crate::report;
 use crate::stack::Stack;
-use crate::value;
 
 /// The value of `moonport.response`, until it is returned.
 pub(crate) struct Answer(Cell<Option<Response>>);
@@ -40,7 +40,7 @@ fn typed(status: u16, content_type: &'static str, body: Bytes) -> Response {
 /// The answer to a handler that failed.
 pub(crate) fn error(details: &str) -> Response {
     let mut body = b"{\"error\":".to_vec();
-    if json::write_string(&mut body, details.as_bytes()).is_err() {
+    if write_string(&mut body, details.as_bytes()).is_err() {
         body.extend_from_slice(b"null");
     }
     body.push(b'}');
@@ -53,7 +53,7 @@ fn text_type(body: &[u8]) -> &'static str {
 }
 
 fn to_json(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Bytes, String> {
-    owner.scratch.with_buffer(|out| match value::write_json(owner, stack, index, out) {
+    owner.scratch.with_buffer(|out| match json::write(owner, stack, index, out) {
         Ok(()) => Ok(Bytes::copy_from_slice(out)),
         Err(refused) => Err(refused.to_string()),
     })

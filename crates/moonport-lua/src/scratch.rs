@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, UnsafeCell};
 
+use moonport_codec::json::Tape;
+
 /// Values that are lent while Lua is entered, one for each nesting of such calls: a finaliser of the collector may start
 /// another one. An error that is raised meanwhile (memory has run out) leaves its value here, until the protected call
 /// that caught it takes it back.
@@ -69,6 +71,19 @@ impl Scratch<Vec<u8>> {
             let result = run(buffer);
             if buffer.capacity() > KEPT {
                 *buffer = Vec::new();
+            }
+            result
+        })
+    }
+}
+
+impl Scratch<Tape> {
+    /// Lends a tape. One that grew beyond what is kept of buffers is freed after its use.
+    pub(crate) fn with_tape<R>(&self, run: impl FnOnce(&mut Tape) -> R) -> R {
+        self.with(|tape| {
+            let result = run(tape);
+            if tape.capacity() > KEPT {
+                *tape = Tape::default();
             }
             result
         })

@@ -46,6 +46,7 @@ impl Stack {
     api!(pop(self, count: c_int) = lua::lua_pop(self.0, count));
     api!(copy(self, index: c_int) = lua::lua_pushvalue(self.0, index));
     api!(insert(self, index: c_int) = lua::lua_insert(self.0, index));
+    api!(remove(self, index: c_int) = lua::lua_remove(self.0, index));
     api!(absolute(self, index: c_int) -> c_int = lua::lua_absindex(self.0, index));
     api!(kind(self, index: c_int) -> c_int = lua::lua_type(self.0, index));
     api!(truth(self, index: c_int) -> bool = lua::lua_toboolean(self.0, index) != 0);
@@ -83,8 +84,8 @@ impl Stack {
         call_protected(self, arguments: c_int, results: c_int) -> c_int = lua::lua_pcall(self.0, arguments, results, 0)
     );
     api!(
-        /// Room for a dozen values more; raises a Lua error if the stack cannot grow.
-        check_room(self) = lua::luaL_checkstack(self.0, 12, c"too deeply nested".as_ptr())
+        /// Room for twenty values more; raises a Lua error if the stack cannot grow.
+        check_room(self) = lua::luaL_checkstack(self.0, 20, c"too deeply nested".as_ptr())
     );
     api!(call(self, arguments: c_int, results: c_int) = lua::lua_call(self.0, arguments, results));
     api!(gc_step(self, kilobytes: c_int) = { lua::lua_gc(self.0, lua::LUA_GCSTEP, kilobytes); });
@@ -166,15 +167,20 @@ impl Stack {
 
     /// As [`Stack::push_anchored`], where the table of anchors is at hand. Raises nothing.
     pub(crate) fn push_anchored_in(self, table: c_int, anchor: Anchor) {
+        self.push_item(table, anchor.0);
+    }
+
+    /// Pushes `t[at]` of the table at `index`, for a small number.
+    pub(crate) fn push_item(self, index: c_int, at: c_int) {
         #[cfg(any(feature = "lua51", feature = "luajit"))]
         // SAFETY: the caller says where the table is.
         unsafe {
-            lua::lua_rawgeti_(self.0, table, anchor.0);
+            lua::lua_rawgeti_(self.0, index, at);
         }
         #[cfg(not(any(feature = "lua51", feature = "luajit")))]
         // SAFETY: as above.
         unsafe {
-            lua::lua_rawgeti(self.0, table, anchor.0.into());
+            lua::lua_rawgeti(self.0, index, at.into());
         }
     }
 
@@ -207,14 +213,19 @@ impl Stack {
     /// The bytes of a string (only of a string: numbers are not converted). They live while the string is on the stack
     /// or otherwise held by Lua, which the caller sees to.
     pub(crate) fn bytes<'a>(self, index: c_int) -> Option<&'a [u8]> {
-        if self.kind(index) != lua::LUA_TSTRING {
-            return None;
-        }
+        (self.kind(index) == lua::LUA_TSTRING).then(|| self.bytes_of_string(index))
+    }
+
+    /// As [`Stack::bytes`], of what is known to be a string; a number would become one.
+    pub(crate) fn bytes_of_string<'a>(self, index: c_int) -> &'a [u8] {
         let mut length = 0;
-        // SAFETY: it is a string, so that nothing is converted or allocated.
+        // SAFETY: the index is one of this crate's own pushes or arguments.
         let start = unsafe { lua::lua_tolstring(self.0, index, &raw mut length) };
+        if start.is_null() {
+            return &[];
+        }
         // SAFETY: Lua gives as many bytes as it says; the caller keeps the string alive.
-        Some(unsafe { std::slice::from_raw_parts(start.cast(), length) })
+        unsafe { std::slice::from_raw_parts(start.cast(), length) }
     }
 
     pub(crate) fn text<'a>(self, index: c_int) -> Option<&'a str> {
@@ -224,6 +235,13 @@ impl Stack {
     pub(crate) fn number(self, index: c_int) -> Option<f64> {
         // SAFETY: a number is only read.
         (self.kind(index) == lua::LUA_TNUMBER).then(|| unsafe { lua::lua_tonumber(self.0, index) })
+    }
+
+    /// Is the key of a table at `index` the number `wanted`? Nothing is converted.
+    pub(crate) fn is_key(self, index: c_int, wanted: i64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "no table has so many items")]
+        // SAFETY: a number is only read.
+        (self.kind(index) == lua::LUA_TNUMBER && unsafe { lua::lua_tonumber(self.0, index) } == wanted as f64)
     }
 
     /// A number with no fraction that fits.
@@ -244,8 +262,12 @@ impl Stack {
     }
 
     pub(crate) fn type_name<'a>(self, index: c_int) -> &'a str {
+        self.name_of_kind(self.kind(index))
+    }
+
+    pub(crate) fn name_of_kind<'a>(self, kind: c_int) -> &'a str {
         // SAFETY: any kind of value has a name.
-        let name = unsafe { lua::lua_typename(self.0, self.kind(index)) };
+        let name = unsafe { lua::lua_typename(self.0, kind) };
         // SAFETY: the names are constants of the Lua library.
         let name = unsafe { CStr::from_ptr(name) };
         name.to_str().unwrap_or("?")

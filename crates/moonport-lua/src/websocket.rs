@@ -8,8 +8,10 @@ use std::sync::Arc;
 use mlua_sys as lua;
 use moonport_http::{Bytes, Content, Event, Kind, RouteOptions, Socket, SocketError, SocketEvent, WebSocketOptions};
 
+use crate::build;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::{self, Site};
+use crate::json;
 use crate::msgpack;
 use crate::object::{self, Object};
 use crate::options::{self, Value};
@@ -18,7 +20,6 @@ use crate::report;
 use crate::request::{self, Exchange};
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Origin};
-use crate::value;
 
 /// A socket as Lua's object and the server know it.
 pub(crate) struct Connection {
@@ -221,8 +222,8 @@ fn start(
 /// The server's thread has checked these bytes.
 fn push_data(owner: &Owner, stack: Stack, codec: Option<Content>, data: &[u8]) {
     let malformed = match codec {
-        Some(Content::Json) => value::push_json(owner, stack, data, usize::MAX).is_err(),
-        Some(Content::MessagePack) => value::push_msgpack(owner, stack, data, usize::MAX).is_err(),
+        Some(Content::Json) => build::push_json(owner, stack, data, usize::MAX).is_err(),
+        Some(Content::MessagePack) => build::push_msgpack(owner, stack, data, usize::MAX).is_err(),
         _ => {
             stack.push_bytes(data);
             false
@@ -304,7 +305,7 @@ fn encode(
 ) -> std::result::Result<(Kind, Bytes), String> {
     match codec {
         Some(Content::Json) => owner.scratch.with_buffer(|out| {
-            value::write_json(owner, stack, 2, out).map_err(|refused| refused.to_string())?;
+            json::write(owner, stack, 2, out).map_err(|refused| refused.to_string())?;
             Ok((kind.unwrap_or(Kind::Text), Bytes::copy_from_slice(out)))
         }),
         Some(Content::MessagePack) if kind == Some(Kind::Text) => {

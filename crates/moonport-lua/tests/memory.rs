@@ -258,6 +258,11 @@ fn json_both_ways() {
             local value = moonport.json.decode(text)
             moonport.json.decode('{\"id\": 9007199254740993, \"list\": [[], [1, 2, 3], \"\\\\u00e9\"]}')
             moonport.json.encode(moonport.json.decode('[9223372036854775807, 18446744073709551615]'))
+            local many = {}
+            for at = 1, 20 do
+                many[at] = '\"key ' .. at .. '\": ' .. at
+            end
+            moonport.json.decode('{' .. table.concat(many, ',') .. '}')
             moonport.json.decode('[1, 2')
             moonport.json.encode(print)
         end

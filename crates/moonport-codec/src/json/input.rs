@@ -2,6 +2,7 @@
 //! The text being read and the place in it. `string` and `number` add how one token of each is read.
 
 use super::error::{Error, ErrorKind, Expected};
+use crate::utf8;
 
 #[derive(Clone, Copy)]
 pub(super) struct Input<'a> {
@@ -12,9 +13,9 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     /// Checks the encoding of the whole text, so that no token has to.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Error> {
-        match str::from_utf8(bytes) {
+        match utf8::text(bytes) {
             Ok(text) => Ok(Self { text, position: 0 }),
-            Err(error) => Err(Error::new(error.valid_up_to(), ErrorKind::InvalidUtf8)),
+            Err(offset) => Err(Error::new(offset, ErrorKind::InvalidUtf8)),
         }
     }
 

@@ -11,9 +11,12 @@ mod input;
 mod number;
 mod string;
 
-mod read;
+mod grammar;
 
 mod check;
+mod tape;
+
+mod read;
 
 mod write;
 
@@ -23,4 +26,5 @@ pub use crate::depth::{DEFAULT_DEPTH, MAX_DEPTH};
 pub use check::check;
 pub use error::{Error, ErrorKind, Expected};
 pub use read::decode;
-pub use write::{write_integer, write_number, write_string, write_unsigned};
+pub use tape::Tape;
+pub use write::{is_text, write_integer, write_number, write_string, write_unchecked, write_unsigned};

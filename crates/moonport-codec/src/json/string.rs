@@ -1,68 +1,78 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Reads one string: as a piece of the text, or through the scratch buffer when it has escapes.
+//! Reads one string: a piece of the document, or decoded into a text beside it when it has escapes.
 
 use super::error::{Error, ErrorKind};
+use super::grammar::Sink;
 use super::input::Input;
-use super::scan::plain_end;
+use super::scan::{copy_plain, plain_end};
+use super::tape::{self, Token};
 
-impl<'a> Input<'a> {
-    /// Reads the string whose opening quote is at the present place. Unless `DECODE`, a string with escapes is only
+/// What the letter after a backslash stands for; 0 for none.
+const LETTERS: [u8; 128] = {
+    let mut table = [0; 128];
+    let pairs = *b"\"\"\\\\//b\x08f\x0cn\nr\rt\t";
+    let mut at = 0;
+    while at < pairs.len() {
+        table[pairs[at] as usize] = pairs[at + 1];
+        at += 2;
+    }
+    table
+};
+
+impl Input<'_> {
+    /// Reads the string whose opening quote is at the present place. Unless the sink decodes, one with escapes is only
     /// checked and comes out empty.
     #[inline]
-    pub(super) fn string<'s, const DECODE: bool>(&mut self, scratch: &'s mut Vec<u8>) -> Result<&'s str, Error>
-    where
-        'a: 's,
-    {
+    pub(super) fn string<S: Sink>(&mut self, sink: &mut S) -> Result<Token, Error> {
         let start = self.position + 1;
         let end = plain_end(self.text.as_bytes(), start);
         if self.byte(end) == Some(b'"') {
             self.position = end + 1;
-            return self.slice(start, end);
+            return Ok(tape::string(start, end - start, false));
         }
-        self.escaped_string::<DECODE>(start, end, scratch)
+        self.escaped_string::<S>(start, end, sink.decoded())
     }
 
     /// Reads on at `end`, the first byte of a string that is not plain.
-    fn escaped_string<'s, const DECODE: bool>(
-        &mut self,
-        mut start: usize,
-        mut end: usize,
-        scratch: &'s mut Vec<u8>,
-    ) -> Result<&'s str, Error> {
-        scratch.clear();
+    fn escaped_string<S: Sink>(&mut self, start: usize, end: usize, out: &mut Vec<u8>) -> Result<Token, Error> {
+        let begin = out.len();
+        if S::DECODE {
+            out.extend_from_slice(self.text.as_bytes().get(start..end).unwrap_or_default());
+        }
+        let mut at = end;
         loop {
-            if DECODE {
-                scratch.extend_from_slice(self.slice(start, end)?.as_bytes());
-            }
-            match self.byte(end) {
+            match self.byte(at) {
                 Some(b'"') => break,
-                Some(b'\\') => start = self.escape::<DECODE>(end, scratch)?,
-                Some(_) => return Err(Error::new(end, ErrorKind::ControlCharacter)),
+                Some(b'\\') => at = self.escape::<S>(at, out)?,
+                Some(_) => return Err(Error::new(at, ErrorKind::ControlCharacter)),
                 None => return Err(self.end()),
             }
-            end = plain_end(self.text.as_bytes(), start);
+            at =
+                if S::DECODE { copy_plain(self.text.as_bytes(), at, out) } else { plain_end(self.text.as_bytes(), at) };
         }
-        self.position = end + 1;
-        str::from_utf8(scratch).map_err(|_| Error::new(start, ErrorKind::InvalidUtf8))
+        self.position = at + 1;
+        Ok(tape::string(begin, out.len() - begin, true))
     }
 
     /// Reads the escape whose backslash is at `at`; gives the offset after it.
-    fn escape<const DECODE: bool>(&self, at: usize, scratch: &mut Vec<u8>) -> Result<usize, Error> {
-        let (decoded, next) = match self.byte(at + 1) {
-            Some(b'u') => self.unicode_escape(at)?,
-            Some(byte @ (b'"' | b'\\' | b'/')) => (char::from(byte), at + 2),
-            Some(b'b') => ('\u{8}', at + 2),
-            Some(b'f') => ('\u{c}', at + 2),
-            Some(b'n') => ('\n', at + 2),
-            Some(b'r') => ('\r', at + 2),
-            Some(b't') => ('\t', at + 2),
-            Some(_) => return Err(Error::new(at + 1, ErrorKind::BadEscape)),
-            None => return Err(self.end()),
-        };
-        if DECODE {
-            scratch.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
+    fn escape<S: Sink>(&self, at: usize, out: &mut Vec<u8>) -> Result<usize, Error> {
+        let Some(letter) = self.byte(at + 1) else { return Err(self.end()) };
+        if letter == b'u' {
+            let (decoded, next) = self.unicode_escape(at)?;
+            if S::DECODE {
+                out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            return Ok(next);
         }
-        Ok(next)
+        match LETTERS.get(usize::from(letter)) {
+            Some(0) | None => Err(Error::new(at + 1, ErrorKind::BadEscape)),
+            Some(decoded) => {
+                if S::DECODE {
+                    out.push(*decoded);
+                }
+                Ok(at + 2)
+            }
+        }
     }
 
     /// Reads `\uXXXX`, or the two of them that make up a character beyond U+FFFF (RFC 8259, section 7).
@@ -90,15 +100,35 @@ impl<'a> Input<'a> {
         Ok((char::from_u32(code).ok_or(lone)?, at + 12))
     }
 
+    #[inline]
     fn hex(&self, at: usize) -> Result<u32, Error> {
-        let mut value = 0;
-        for offset in at..at + 4 {
-            let byte = self.byte(offset).ok_or_else(|| self.end())?;
-            match char::from(byte).to_digit(16) {
-                Some(digit) => value = value * 16 + digit,
-                None => return Err(Error::new(offset, ErrorKind::BadEscape)),
-            }
+        let digits = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk::<4>);
+        let Some([a, b, c, d]) = digits.map(|digits| digits.map(digit)) else { return Err(self.bad_hex(at)) };
+        if a | b | c | d > 0xf {
+            return Err(self.bad_hex(at));
         }
-        Ok(value)
+        Ok(a << 12 | b << 8 | c << 4 | d)
+    }
+
+    /// The error for the first byte that is no digit, or for the lack of one.
+    #[cold]
+    fn bad_hex(&self, at: usize) -> Error {
+        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
+        match rest.iter().position(|byte| digit(*byte) > 0xf) {
+            Some(offset) => Error::new(at + offset, ErrorKind::BadEscape),
+            None => self.end(),
+        }
+    }
+}
+
+/// More than 15 for what is no hexadecimal digit.
+#[inline]
+fn digit(byte: u8) -> u32 {
+    match byte {
+        b'0'..=b'9' => u32::from(byte - b'0'),
+        _ => match byte | 0x20 {
+            letter @ b'a'..=b'f' => u32::from(letter - b'a') + 10,
+            _ => u32::MAX,
+        },
     }
 }

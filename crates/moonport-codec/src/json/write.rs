@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Appends single values to a caller's bytes; brackets, commas and colons are the caller's.
 
-use super::scan::plain_end;
+use super::scan::{copy_plain, plain_end};
+use crate::utf8;
 
 /// Appends `value` as a string: quoted, with quotes, backslashes and control characters escaped.
 ///
@@ -24,21 +25,51 @@ use super::scan::plain_end;
 /// assert_eq!(json::write_string(&mut out, b"ab\xff"), Err(2));
 /// ```
 pub fn write_string(out: &mut Vec<u8>, value: &[u8]) -> Result<(), usize> {
-    if let Err(error) = str::from_utf8(value) {
-        return Err(error.valid_up_to());
-    }
-    out.reserve(value.len() + 2);
-    out.push(b'"');
-    let mut start = 0;
-    loop {
-        let end = plain_end(value, start);
-        out.extend_from_slice(value.get(start..end).unwrap_or_default());
-        let Some(byte) = value.get(end) else { break };
-        write_escape(out, *byte);
-        start = end + 1;
-    }
-    out.push(b'"');
+    utf8::text(value)?;
+    write_unchecked(out, value);
     Ok(())
+}
+
+/// As [`write_string`], but does not look whether `value` is UTF-8: the caller looks at all that was written, once, with
+/// [`is_text`]. A quote stands between any two strings, so what is no text alone does not become text beside another.
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// json::write_unchecked(&mut out, b"\xc3");
+/// json::write_unchecked(&mut out, b"\xa9");
+/// assert!(!json::is_text(&out));
+/// ```
+pub fn write_unchecked(out: &mut Vec<u8>, value: &[u8]) {
+    out.reserve(value.len() + 10);
+    out.push(b'"');
+    let mut at = 0;
+    loop {
+        at = if value.len() - at < LONG {
+            copy_plain(value, at, out)
+        } else {
+            let end = plain_end(value, at);
+            out.extend_from_slice(value.get(at..end).unwrap_or_default());
+            end
+        };
+        let Some(byte) = value.get(at) else { break };
+        write_escape(out, *byte);
+        at += 1;
+    }
+    out.push(b'"');
+}
+
+/// From here on it is quicker to look first how far a string is plain, and to copy that as a whole.
+const LONG: usize = 64;
+
+/// Is this UTF-8?
+///
+/// Thread: any. Blocks: never. Allocates nothing.
+pub fn is_text(bytes: &[u8]) -> bool {
+    utf8::text(bytes).is_ok()
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
@@ -110,15 +141,16 @@ pub fn write_unsigned(out: &mut Vec<u8>, value: u64) {
 /// ```
 pub fn write_number(out: &mut Vec<u8>, value: f64) -> bool {
     const EXACT: f64 = (1u64 << 53) as f64;
-    if !value.is_finite() {
-        return false;
-    }
-    let negative_zero = value == 0.0 && value.is_sign_negative();
-    if value.abs() < EXACT && value.trunc() == value && !negative_zero {
-        #[expect(clippy::cast_possible_truncation, reason = "integral and below 2^53")]
-        write_integer(out, value as i64);
-    } else {
+    #[expect(clippy::cast_possible_truncation, reason = "looked at only where nothing is lost")]
+    let integer = value as i64;
+    #[expect(clippy::cast_precision_loss, reason = "that of the integer nearest to the value")]
+    let whole = integer as f64 == value && value.abs() < EXACT;
+    if whole && (integer != 0 || value.is_sign_positive()) {
+        write_integer(out, integer);
+    } else if value.is_finite() {
         out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        return false;
     }
     true
 }

@@ -103,7 +103,7 @@ fn walk<const DEPTH: usize>(bytes: &[u8], limit: usize) -> Result<(), Error> {
 ///     fn integer(&mut self, value: i64) { self.0.push(format!("integer {value}")) }
 ///     fn unsigned(&mut self, value: u64) { self.0.push(format!("unsigned {value}")) }
 ///     fn number(&mut self, value: f64) { self.0.push(format!("number {value:?}")) }
-///     fn string(&mut self, value: &str) { self.0.push(format!("string {value}")) }
+///     fn string(&mut self, value: &[u8]) { self.0.push(format!("string {}", value.escape_ascii())) }
 ///     fn bytes(&mut self, value: &[u8]) { self.0.push(format!("bytes {value:?}")) }
 ///     fn array_begin(&mut self, hint: usize) { self.0.push(format!("[ {hint}")) }
 ///     fn array_item(&mut self, index: usize) { self.0.push(format!("item {index}")) }
@@ -177,7 +177,7 @@ impl<V: Visitor> Reader<'_, V> {
             Scalar::Integer(value) => self.visitor.integer(value),
             Scalar::Unsigned(value) => self.visitor.unsigned(value),
             Scalar::Number(value) => self.visitor.number(value),
-            Scalar::String(value) => self.visitor.string(value),
+            Scalar::String(value) => self.visitor.string(value.as_bytes()),
             Scalar::Bytes(value) => self.visitor.bytes(value),
         }
     }
@@ -235,7 +235,10 @@ impl<V: Visitor> Reader<'_, V> {
             Token::Scalar(Scalar::Nil) => BadKey::Nil,
             Token::Scalar(Scalar::Number(value)) if value.is_nan() => BadKey::Nan,
             Token::Scalar(scalar) => {
-                self.scalar(scalar);
+                match scalar {
+                    Scalar::String(key) => self.visitor.key(key.as_bytes()),
+                    _ => self.scalar(scalar),
+                }
                 self.visitor.object_key();
                 return Ok(());
             }

@@ -42,7 +42,8 @@ impl Visitor for Log {
     fn number(&mut self, value: f64) {
         self.add(&format!("f{value:?}"));
     }
-    fn string(&mut self, value: &str) {
+    fn string(&mut self, value: &[u8]) {
+        let value = str::from_utf8(value).unwrap_or_else(|error| unreachable!("no text: {error}"));
         assert!(self.panic_at != Some(value), "left");
         self.add(&format!("{value:?}"));
     }

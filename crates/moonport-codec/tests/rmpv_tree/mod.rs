@@ -214,8 +214,8 @@ impl Visitor for Tree {
         self.stack.push(value.into());
     }
 
-    fn string(&mut self, value: &str) {
-        self.stack.push(value.into());
+    fn string(&mut self, value: &[u8]) {
+        self.stack.push(str::from_utf8(value).unwrap_or_else(|error| unreachable!("no text: {error}")).into());
     }
 
     fn bytes(&mut self, value: &[u8]) {

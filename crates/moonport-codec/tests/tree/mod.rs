@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// Decodes `bytes` into a tree. Fails if `check` and `decode` disagree.
 pub(crate) fn decode(bytes: &[u8], depth: usize) -> Result<Value, Error> {
     let mut tree = Tree::default();
-    let result = json::decode(bytes, depth, &mut Vec::new(), &mut tree);
+    let result = json::decode(bytes, depth, &mut json::Tape::default(), &mut tree);
     assert_eq!(json::check(bytes, depth), result, "check and decode differ on {:?}", String::from_utf8_lossy(bytes));
     result.map(|()| tree.finish())
 }
@@ -21,6 +21,8 @@ struct Tree {
     keys: Vec<String>,
     /// How many items or entries each open array or object has had.
     counts: Vec<usize>,
+    /// How many were announced.
+    hints: Vec<usize>,
 }
 
 impl Tree {
@@ -63,8 +65,8 @@ impl Visitor for Tree {
         self.stack.push(value.into());
     }
 
-    fn string(&mut self, value: &str) {
-        self.stack.push(value.into());
+    fn string(&mut self, value: &[u8]) {
+        self.stack.push(str::from_utf8(value).unwrap_or_else(|error| unreachable!("no text: {error}")).into());
     }
 
     fn bytes(&mut self, value: &[u8]) {
@@ -72,7 +74,7 @@ impl Visitor for Tree {
     }
 
     fn array_begin(&mut self, hint: usize) {
-        assert_eq!(hint, 0);
+        self.hints.push(hint);
         self.stack.push(Value::Array(Vec::new()));
         self.counts.push(0);
     }
@@ -88,11 +90,12 @@ impl Visitor for Tree {
 
     fn array_end(&mut self, length: usize) {
         assert_eq!(self.counts.pop(), Some(length));
+        assert_eq!(self.hints.pop(), Some(length));
         assert!(self.stack.last().is_some_and(Value::is_array));
     }
 
     fn object_begin(&mut self, hint: usize) {
-        assert_eq!(hint, 0);
+        self.hints.push(hint);
         self.stack.push(Value::Object(Map::new()));
         self.counts.push(0);
     }
@@ -115,6 +118,7 @@ impl Visitor for Tree {
 
     fn object_end(&mut self, length: usize) {
         assert_eq!(self.counts.pop(), Some(length));
+        assert_eq!(self.hints.pop(), Some(length));
         assert!(self.stack.last().is_some_and(Value::is_object));
     }
 }
