@@ -92,7 +92,7 @@ function spec.test(name, fn)
   end
 end
 
-local files = #arg > 0 and arg or { "port", "policy", "lane", "stream", "callback", "blocking", "json", "msgpack", "loop", "attach", "flavour", "native" }
+local files = #arg > 0 and arg or { "port", "policy", "lane", "stream", "callback", "blocking", "json", "msgpack", "loop", "attach", "flavour", "native", "document" }
 for _, file in ipairs(files) do
   assert(loadfile(folder .. file .. "_spec.lua"))(spec)
 end
