@@ -38,7 +38,7 @@ impl Sender {
             return Err(SendError::Forked.into());
         }
         // A closed port refuses the draft below, and counts it.
-        if self.is_owner() && self.is_open() {
+        if self.key().slot.queue.is_kept_by_caller() && self.is_open() {
             return Err(SendError::WouldDeadlock.into());
         }
         let (reply, answer) = reply::channel();

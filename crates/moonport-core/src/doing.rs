@@ -13,6 +13,8 @@ pub enum Doing {
     Handling(u64),
     /// It runs something else that it was asked to run, such as a timer's function.
     Task,
+    /// Another thread holds its lock, and runs Lua.
+    Locked,
 }
 
 impl Doing {
@@ -21,6 +23,7 @@ impl Doing {
             Self::Elsewhere => 0,
             Self::Asleep => 1,
             Self::Task => 2,
+            Self::Locked => 3,
             // Handles have a generation in their upper half, and are greater.
             Self::Handling(handle) => handle,
         }
@@ -31,6 +34,7 @@ impl Doing {
             0 => Self::Elsewhere,
             1 => Self::Asleep,
             2 => Self::Task,
+            3 => Self::Locked,
             handle => Self::Handling(handle),
         }
     }

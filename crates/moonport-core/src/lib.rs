@@ -38,6 +38,7 @@ mod blocked;
 mod doing;
 mod mailbox;
 mod queue;
+mod state_lock;
 mod wake;
 
 #[cfg(all(unix, not(loom)))]
@@ -59,10 +60,11 @@ pub use bytes::{Bytes, BytesBuilder};
 pub use doing::Doing;
 #[cfg(not(loom))]
 pub use mailbox::wait_readable;
-pub use mailbox::{Mailbox, Notifier, OpenError};
+pub use mailbox::{Look, Mailbox, Notifier, OpenError, Sleep};
 pub use message::{Encoding, Message, Payload};
 pub use port::{BLOCK_TIME, Overflow, PortOptions, PortStats, SendError, Sender, Sent};
 pub use queue::Event;
 pub use slot::PortKey;
+pub use state_lock::{LockError, StateLock, WATCH};
 #[cfg(all(unix, not(loom)))]
 pub use wake::poll::keep_errno;

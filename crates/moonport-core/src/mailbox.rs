@@ -18,6 +18,7 @@ use crate::prefetch;
 use crate::queue::{AHEAD, Entry, Event, Queue};
 use crate::registry;
 use crate::slot::{PortKey, phase};
+use crate::state_lock::StateLock;
 use crate::wake::{Function, HookOf};
 
 /// Why a port was not made.
@@ -311,8 +312,31 @@ impl Mailbox {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let listening = key.slot.is_listening();
         let found = loop {
+            match self.look(key) {
+                Look::Message(message) => break Ok(Some(message)),
+                Look::Other => break Ok(None),
+                Look::Nothing => {}
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.wait(left) {
+                Ok(true) if self.queue.watched().is_none() && left.is_none_or(|left| !left.is_zero()) => {}
+                Ok(_) => break Ok(None),
+                Err(error) => break Err(error),
+            }
+        };
+        self.listen(key, listening);
+        found
+    }
+
+    /// One look of [`Mailbox::take_within`]. Where it finds nothing the owner may sleep, and listens to the port: until
+    /// [`Mailbox::listen`] says otherwise.
+    pub fn look(&mut self, key: PortKey) -> Look {
+        if self.is_forked() || !self.has(key) {
+            return Look::Other;
+        }
+        loop {
             if let Some(message) = self.take(key) {
-                break Ok(Some(message));
+                return Look::Message(message);
             }
             // Only from here on does a sender to this port wake us; what came before is seen by the look after it.
             let called = self.queue.with(|inner| {
@@ -327,18 +351,9 @@ impl Mailbox {
                 continue;
             }
             let is_open = key.slot.phase() == phase::OPEN;
-            if !is_open || called != self.served || !self.events.is_empty() {
-                break Ok(None);
-            }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            match self.wait(left) {
-                Ok(true) if self.queue.watched().is_none() && left.is_none_or(|left| !left.is_zero()) => {}
-                Ok(_) => break Ok(None),
-                Err(error) => break Err(error),
-            }
-        };
-        self.listen(key, listening);
-        found
+            let is_other = !is_open || called != self.served || !self.events.is_empty();
+            return if is_other { Look::Other } else { Look::Nothing };
+        }
     }
 
     /// Leaves the descriptor readable exactly if [`Mailbox::next`] or [`Mailbox::event`] would give something. Call it at
@@ -487,16 +502,12 @@ impl Mailbox {
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] when a signal came, so that its handler's wishes can be looked at.
     pub fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {
-        if self.is_forked() {
-            // Nobody will ever wake this process through the parent's descriptor.
-            std::thread::sleep(timeout.unwrap_or_default());
-            return Ok(false);
-        }
-        #[cfg(not(loom))]
-        if let Some(watched) = self.queue.watched() {
-            return self.asleep(|| wait_readable(watched, timeout));
-        }
-        self.asleep(|| self.queue.wake.wait(timeout))
+        self.prepare_wait(timeout).begin()
+    }
+
+    /// As [`Mailbox::wait`], where the mailbox is not held meanwhile.
+    pub fn prepare_wait(&self, timeout: Option<Duration>) -> Sleep {
+        Sleep { queue: self.queue, timeout, until_raised: false }
     }
 
     /// [`Mailbox::rest`] and [`Mailbox::wait`] in one; without a time limit it takes fewer system calls, and until the next
@@ -505,9 +516,14 @@ impl Mailbox {
     /// # Errors
     /// As [`Mailbox::wait`].
     pub fn sleep(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        self.prepare_sleep(timeout).map_or(Ok(true), Sleep::begin)
+    }
+
+    /// As [`Mailbox::sleep`], where the mailbox is not held meanwhile; `None` if something waits already.
+    pub fn prepare_sleep(&mut self, timeout: Option<Duration>) -> Option<Sleep> {
         if timeout.is_some() || self.is_forked() || self.queue.watched().is_some() {
             self.rest();
-            return self.wait(timeout);
+            return Some(self.prepare_wait(timeout));
         }
         if !self.lay_aside() && self.events.is_empty() {
             // As in `rest`: the flag falls before the last look.
@@ -515,14 +531,13 @@ impl Mailbox {
             self.drain();
             self.lay_aside();
         }
-        if self.has_work() { Ok(true) } else { self.asleep(|| self.queue.wake.sleep()).map(|()| true) }
+        (!self.has_work()).then_some(Sleep { queue: self.queue, timeout, until_raised: true })
     }
 
-    fn asleep<R>(&self, sleep: impl FnOnce() -> R) -> R {
-        let before = self.note(Doing::Asleep);
-        let result = sleep();
-        self.note(before);
-        result
+    /// The lock of the owner's state.
+    #[must_use]
+    pub fn state_lock(&self) -> StateLock {
+        StateLock::new(self.queue, self.queue.handle())
     }
 
     /// Lets other threads know what the owner does from now on ([`Sender::owner_is`]); gives what it did before.
@@ -597,6 +612,85 @@ impl fmt::Debug for Mailbox {
     }
 }
 
+/// What a look for a message of one port has found.
+#[derive(Debug)]
+pub enum Look {
+    /// A message.
+    Message(Box<Message>),
+    /// Nothing.
+    Nothing,
+    /// The port is closed, or the owner has something else to look at.
+    Other,
+}
+
+/// A sleep of the owner's that is ready to begin.
+#[must_use]
+#[derive(Clone, Copy)]
+pub struct Sleep {
+    queue: &'static Queue,
+    timeout: Option<Duration>,
+    /// Until the signal is raised, and not as long as it is down.
+    until_raised: bool,
+}
+
+impl Sleep {
+    /// Sleeps as [`Mailbox::wait`] does.
+    ///
+    /// Thread: the owner's.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Interrupted`] when a signal came.
+    pub fn begin(self) -> io::Result<bool> {
+        let queue = self.queue;
+        if queue.is_forked() {
+            // Nobody will ever wake this process through the parent's descriptor.
+            std::thread::sleep(self.timeout.unwrap_or_default());
+            return Ok(false);
+        }
+        let before = queue.note(Doing::Asleep);
+        let woken = self.sleep();
+        queue.note(before);
+        woken
+    }
+
+    /// As [`Sleep::begin`], where others may have the lock of the state meanwhile. `watch` as for [`StateLock::acquire`].
+    ///
+    /// # Errors
+    /// As [`Sleep::begin`].
+    pub fn lend(self, watch: impl FnOnce(Doing)) -> io::Result<bool> {
+        let lock = StateLock::new(self.queue, self.queue.handle());
+        if self.queue.is_forked() || !lock.is_used() {
+            return self.begin();
+        }
+        let before = self.queue.note(Doing::Asleep);
+        let is_lent = lock.let_go();
+        let woken = self.sleep();
+        if is_lent {
+            lock.take_back(watch);
+            lock.remind();
+        }
+        self.queue.note(before);
+        woken
+    }
+
+    fn sleep(self) -> io::Result<bool> {
+        if self.until_raised {
+            return self.queue.wake.sleep().map(|()| true);
+        }
+        #[cfg(not(loom))]
+        if let Some(watched) = self.queue.watched() {
+            return wait_readable(watched, self.timeout);
+        }
+        self.queue.wake.wait(self.timeout)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
 /// Reaches an owner without a message. Any thread; never waits; may outlive the mailbox, and then does nothing.
 #[derive(Clone, Copy)]
 pub struct Notifier {
@@ -631,6 +725,12 @@ impl Notifier {
             }
         });
         self.queue.wake.wake();
+    }
+
+    /// The lock of the owner's state.
+    #[must_use]
+    pub fn state_lock(self) -> StateLock {
+        StateLock::new(self.queue, self.handle)
     }
 
     /// What [`Mailbox::watch`] was given.

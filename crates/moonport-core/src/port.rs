@@ -11,6 +11,7 @@ use crate::queue::{Draft, Event, Inner, Offered};
 use crate::registry;
 use crate::reply::ReplyTo;
 use crate::slot::{PortKey, phase};
+use crate::state_lock::StateLock;
 use crate::thread;
 
 /// What happens to a message for which there is no room.
@@ -297,6 +298,13 @@ impl Sender {
         self.key.slot.queue.is_owner()
     }
 
+    /// The lock of the port's state.
+    #[must_use]
+    pub fn state_lock(self) -> StateLock {
+        let queue = self.key.slot.queue;
+        StateLock::new(queue, if self.key.is_current() { queue.handle() } else { 0 })
+    }
+
     /// What the port's owner is doing at this moment.
     #[must_use]
     pub fn owner_is(self) -> Doing {
@@ -320,7 +328,7 @@ impl Sender {
         }
         let offered = queue.with(|inner| inner.offer(self.key, draft));
         match offered {
-            Offered::NoRoom(draft) if thread::is_an_owner() => {
+            Offered::NoRoom(draft) if thread::is_an_owner() || queue.is_kept_by_caller() => {
                 drop(draft);
                 Err(self.would_deadlock())
             }
@@ -334,7 +342,7 @@ impl Sender {
         if queue.is_forked() {
             return Err(SendError::Forked);
         }
-        let owner = queue.is_owner();
+        let owner = queue.is_kept_by_caller();
         let deadline = if owner { Some(Instant::now()) } else { Instant::now().checked_add(timeout) };
         match self.conclude(queue.offer_within(self.key, draft, deadline)) {
             Err(SendError::Timeout) if owner => Err(SendError::WouldDeadlock),

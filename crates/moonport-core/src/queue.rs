@@ -15,6 +15,7 @@ use crate::pool;
 use crate::port::{Overflow, SendError};
 use crate::prefetch;
 use crate::slot::{PortKey, Slot, phase};
+use crate::state_lock::Place;
 use crate::sync::{Apart, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::thread;
 use crate::wake::Wake;
@@ -42,6 +43,8 @@ pub enum Event {
     },
     /// [`crate::Notifier::notify`] was called with this number.
     Notified(u64),
+    /// [`crate::StateLock::tell_watch`] was called with this line.
+    Watch(String),
 }
 
 pub(crate) struct Queue {
@@ -57,6 +60,7 @@ pub(crate) struct Queue {
     watched: AtomicI32,
     /// What the owner is doing, as [`Doing`] is written in one word. Only the owner writes it.
     doing: AtomicU64,
+    pub(crate) state_lock: Apart<Place>,
 }
 
 /// One entry of the FIFO.
@@ -156,6 +160,7 @@ impl Queue {
             owner: thread::Id::new(),
             watched: AtomicI32::new(-1),
             doing: AtomicU64::new(0),
+            state_lock: Apart(Place::new()),
         })
     }
 
@@ -164,6 +169,7 @@ impl Queue {
         self.owner.set_here();
         self.fork.store(fork::generation(), Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.state_lock.begin(self.handle());
     }
 
     pub(crate) fn watched(&self) -> Option<i32> {
@@ -190,6 +196,8 @@ impl Queue {
         self.note(Doing::Elsewhere);
         self.owner.clear();
         self.generation.fetch_add(1, Ordering::AcqRel);
+        // Who is sent away finds the state closed.
+        self.state_lock.end();
     }
 
     /// Has it no mailbox at present? Generations are odd while it has one.
@@ -204,6 +212,16 @@ impl Queue {
 
     pub(crate) fn is_owner(&self) -> bool {
         self.owner.is_here()
+    }
+
+    /// Would the owner be waited for in vain by the calling thread? It is the owner's, or holds the lock that the owner needs.
+    pub(crate) fn is_kept_by_caller(&self) -> bool {
+        self.is_owner() || self.state_lock.is_held_here()
+    }
+
+    /// As [`thread::here`] on the owner's thread.
+    pub(crate) fn owner_number(&self) -> usize {
+        self.owner.number()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {

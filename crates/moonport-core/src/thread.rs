@@ -11,16 +11,18 @@ thread_local! {
 }
 
 /// The threads of a model share one thread of the system.
+/// A number of the calling thread's, never 0.
 #[cfg(loom)]
-fn here() -> usize {
+pub(crate) fn here() -> usize {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     loom::thread::current().id().hash(&mut hasher);
     hasher.finish() as usize
 }
 
+/// A number of the calling thread's, never 0.
 #[cfg(not(loom))]
-fn here() -> usize {
+pub(crate) fn here() -> usize {
     OWNED.with(|owned| std::ptr::from_ref(owned).addr())
 }
 
@@ -44,6 +46,10 @@ impl Id {
             OWNED.with(|owned| owned.set(owned.get().saturating_sub(1)));
         }
         self.0.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn number(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_here(&self) -> bool {
