@@ -93,8 +93,10 @@ static inline void every_open(struct every *every, host *h) {
     EACH_OTHER((void)moonport_wake_descriptor((every)->state));                                                 \
     EACH_OTHER((void)moonport_wake_descriptor((moonport_state){0}));                                            \
     EACH(moonport_step((every)->state, 0, 0), MOONPORT_WRONG_THREAD);                                           \
-    EACH(moonport_lock((every)->state, 0, &lua), MOONPORT_UNSUPPORTED);                                         \
-    EACH(moonport_unlock((every)->state), MOONPORT_UNSUPPORTED);                                                \
+    /* The owner may let it in just then. */                                                                    \
+    EACH_OTHER((void)moonport_lock((every)->state, 0, &lua));                                                   \
+    EACH_OTHER((void)moonport_unlock((every)->state));                                                          \
+    EACH(moonport_unlock((every)->state), MOONPORT_WRONG_THREAD);                                               \
     EACH(moonport_callback_close(NULL), MOONPORT_NOT_FOUND);                                                    \
     EACH_OTHER(moonport_callback_destroy(NULL));                                                                \
     EACH_OTHER((void)moonport_api_v1());                                                                        \

@@ -50,6 +50,10 @@ static void in_child(host *h) {
   CHECK_STATUS(MOONPORT_FORKED, moonport_port_stats_get(port, &stats));
   CHECK_STATUS(MOONPORT_FORKED, moonport_step(h->state, 0, 0));
   CHECK_STATUS(MOONPORT_FORKED, moonport_set_waker(h->state, NULL, NULL));
+  void *lua = NULL;
+  CHECK_STATUS(MOONPORT_FORKED, moonport_lock(h->state, 5, &lua));
+  CHECK_STATUS(MOONPORT_FORKED, moonport_unlock(h->state));
+  CHECK(!lua);
   CHECK_INT(0, moonport_find("forked").id);
   host_run(h,
            "local ok, _, name = port:send('x') assert(ok == nil and name == 'forked', name)"

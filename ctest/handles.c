@@ -239,9 +239,9 @@ static void arguments(host *h) {
   lua_settop(h->lua, 0);
   void *lua = NULL;
   CHECK_STATUS(MOONPORT_INVALID, moonport_lock(h->state, 1, NULL));
-  CHECK_STATUS(MOONPORT_UNSUPPORTED, moonport_lock(h->state, 1, &lua));
+  CHECK_STATUS(MOONPORT_INVALID, moonport_lock(h->state, 0.0 / 0.0, &lua));
+  CHECK_STATUS(MOONPORT_INVALID, moonport_unlock(h->state));
   CHECK(!lua);
-  CHECK_STATUS(MOONPORT_UNSUPPORTED, moonport_unlock(h->state));
   CHECK_STATUS(MOONPORT_INVALID, moonport_step(h->state, 0, 0.0 / 0.0));
   CHECK_STATUS(MOONPORT_NOT_FOUND, moonport_callback_close(NULL));
   CHECK_STATUS(MOONPORT_NOT_FOUND, moonport_callback_close((void (*)(void))abort));

@@ -36,8 +36,8 @@ static void *elsewhere(void *context) {
   void *lua = NULL;
   CHECK_STATUS(MOONPORT_WRONG_THREAD, moonport_step(h->state, 0, 0));
   CHECK(moonport_wake_descriptor(h->state) >= 0);
-  CHECK_STATUS(MOONPORT_UNSUPPORTED, moonport_lock(h->state, 0, &lua));
-  CHECK_STATUS(MOONPORT_UNSUPPORTED, moonport_unlock(h->state));
+  CHECK_STATUS(MOONPORT_TIMEOUT, moonport_lock(h->state, 0, &lua));
+  CHECK_STATUS(MOONPORT_WRONG_THREAD, moonport_unlock(h->state));
   return NULL;
 }
 

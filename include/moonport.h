@@ -34,13 +34,13 @@ typedef enum moonport_status {
   MOONPORT_TOO_BIG = -7,
   /* This process is the child of a fork; the owner lives in the parent. */
   MOONPORT_FORKED = -8,
-  /* Only the owner's thread may call this. */
+  /* Only another thread may: the owner's, or the one that holds the lock. */
   MOONPORT_WRONG_THREAD = -9,
   /* No such callback. */
   MOONPORT_NOT_FOUND = -10,
   /* The handler raised an error, or dropped the question without an answer. */
   MOONPORT_HANDLER = -11,
-  /* Not in this build. */
+  /* Not in this build, or not where it was called. */
   MOONPORT_UNSUPPORTED = -12,
 } moonport_status;
 
@@ -226,11 +226,24 @@ int moonport_set_waker(moonport_state state, void (*wake)(void *context), void *
  * Returns: how many were delivered, or MOONPORT_WRONG_THREAD, _CLOSED, _FORKED, _INVALID. */
 int moonport_step(moonport_state state, uint32_t max_messages, double budget);
 
-/* The careful alternative to messages: runs Lua on this thread while the owner waits. Not in this build:
- * MOONPORT_UNSUPPORTED. */
+/* The careful alternative to messages: holds the state, so that this thread may use the Lua C API until moonport_unlock, on
+ * *lua_state and on no other lua_State. The owner holds the same lock but while it waits in moonport.run, moonport.step(timeout),
+ * a receive or call outside of handlers, or GLib's loop, and lets those who wait have it between its turns. Call Lua by
+ * lua_pcall: an error that nothing catches ends the process. Lua runs on this thread's stack (64 KiB free are enough for most
+ * code). Nothing may wait meanwhile: moonport.sleep, receive and call give "would_deadlock", what needs the owner's thread gives
+ * "wrong_thread". Leave the stack of *lua_state empty, and do not keep it.
+ *
+ * Thread: any. The owner's thread has the lock already, gets *lua_state at once, and may nest. Any other may not:
+ * MOONPORT_WOULD_DEADLOCK. Blocks: up to timeout; who waits or holds the lock for 2 s says so on standard error.
+ * Returns: MOONPORT_OK, _TIMEOUT, _WOULD_DEADLOCK, _CLOSED, _FORKED, _INVALID, _NO_MEMORY; _UNSUPPORTED where Lua cannot be
+ * entered: on the owner's thread below code that LuaJIT has compiled (wrap the call in moonport.call), or inside handlers 16 deep. */
 int moonport_lock(moonport_state state, double timeout, void **lua_state);
 
-/* Ends what moonport_lock began. Not in this build: MOONPORT_UNSUPPORTED. */
+/* Ends what moonport_lock began.
+ *
+ * Thread: the one that called moonport_lock. Blocks: never.
+ * Returns: MOONPORT_OK; _WRONG_THREAD on a thread that does not hold the lock; _INVALID on one that does, but not by moonport_lock
+ * (the owner's, the handler of a locked callback); _CLOSED, _FORKED. */
 int moonport_unlock(moonport_state state);
 
 /* Closes the callback with this pointer, as Callback:close() does; the pointer stays callable and does nothing.

@@ -45,6 +45,10 @@ elseif what == "lane" then
   local port = assert(moonport.port({ codec = "json" }))
   port:on(handler)
   threads.start_lane(assert(port:descriptor()))
+elseif what == "locked" then
+  -- Other threads run Lua themselves, and so may be where the process ends.
+  local callback = assert(moonport.callback("void (*)(void)", handler, { mode = "locked" }))
+  threads.start_locked(moonport.api, moonport.state, callback.pointer)
 elseif what == "timer" then
   moonport.after(3600, function() end)
   moonport.every(0.001, handler)

@@ -23,6 +23,7 @@ typedef struct {
   const moonport_api *api;
   moonport_port port;
   int fd;
+  void (*callback)(void);
 } job;
 
 /* How many threads found their port full and are in the send that waits, or about to be. */
@@ -48,6 +49,25 @@ static void *lane(void *argument) {
   job *mine = argument;
   for (;;) {
     if (send(mine->fd, reading, sizeof reading - 1, 0) < 0) sched_yield();
+  }
+  return NULL;
+}
+
+/* The handler of a locked callback, and Lua in our own hands, in turn. */
+static void *locked(void *argument) {
+  job *mine = argument;
+  moonport_state state = {mine->port.id};
+  for (;;) {
+    mine->callback();
+    void *lua = NULL;
+    int status = mine->api->lock(state, 60, &lua);
+    if (status == MOONPORT_OK) {
+      lua_newtable(lua);
+      lua_settop(lua, 0);
+      mine->api->unlock(state);
+    } else {
+      sched_yield();
+    }
   }
   return NULL;
 }
@@ -90,6 +110,17 @@ static int start_busy(lua_State *L) {
   return 0;
 }
 
+/* start_locked(api, state, pointer) */
+static int start_locked(lua_State *L) {
+  job mine = check_port(L);
+  void *pointer = lua_touserdata(L, 3);
+  /* The FFI library's pointer is a cdata that holds it. */
+  if (!pointer) memcpy(&pointer, lua_topointer(L, 3), sizeof pointer);
+  mine.callback = (void (*)(void))pointer;
+  start(L, locked, mine);
+  return 0;
+}
+
 /* start_lane(fd) */
 static int start_lane(lua_State *L) {
   start(L, lane, (job){.fd = (int)luaL_checkinteger(L, 1)});
@@ -97,11 +128,13 @@ static int start_lane(lua_State *L) {
 }
 
 int luaopen_threads(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushcfunction(L, start_blocked);
   lua_setfield(L, -2, "start_blocked");
   lua_pushcfunction(L, start_busy);
   lua_setfield(L, -2, "start_busy");
+  lua_pushcfunction(L, start_locked);
+  lua_setfield(L, -2, "start_locked");
   lua_pushcfunction(L, start_lane);
   lua_setfield(L, -2, "start_lane");
   return 1;

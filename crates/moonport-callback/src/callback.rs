@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moonport_core::reply::{Answer, Answered, CallError, Waited};
-use moonport_core::{Bytes, BytesBuilder, Encoding, Overflow, Payload, SendError, Sender};
+use moonport_core::{Bytes, BytesBuilder, Encoding, LockError, Overflow, Payload, SendError, Sender, StateLock, WATCH};
 
 use crate::marshal::Marshal;
 use crate::stub::{self, Call, Stub, Target};
@@ -18,7 +18,7 @@ use crate::watch;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadArgument(pub String);
 
-/// Why a call on the owner's thread was given the default: what travels to the owner, the first time.
+/// Why a call on a thread that runs Lua was given the default: what travels to the owner, the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -26,14 +26,13 @@ pub enum Refusal {
     Compiled = 1,
     /// Handlers were nested too deep.
     TooDeep = 2,
+    /// The calling thread holds the lock of the state, and its owner would have to be waited for.
+    Locked = 4,
 }
 
 /// What a caller that has waited for long has said: what travels to the owner for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch(pub String);
-
-/// After so long a caller that waits says so.
-pub const WATCH: Duration = Duration::from_secs(2);
 
 /// How long a native caller waits for the handler; `None`: for ever.
 pub type Timeout = Option<Duration>;
@@ -45,6 +44,9 @@ pub struct Host {
     pub direct: fn(&'static Callback, &[u8]) -> Option<Vec<u8>>,
     /// Waits for an answer on any thread; one that owns a Lua state serves its callers meanwhile.
     pub wait: fn(&mut Answer<Answered>, Option<Instant>) -> Waited,
+    /// Runs the handler at once, on the calling thread, which holds the lock of the state whose context this is: gives its
+    /// results, or `None` for the default.
+    pub locked: fn(&'static Callback, &[u8], *mut c_void) -> Option<Vec<u8>>,
 }
 
 /// One callback. It lives as long as the process, as its pointer does.
@@ -92,6 +94,8 @@ pub struct Options {
     pub sender: Sender,
     /// Does the caller wait for the handler?
     pub waits: bool,
+    /// Does the caller's own thread run the handler, under the lock of the state?
+    pub locked: bool,
     /// How long it does, or waits for room.
     pub timeout: Timeout,
     /// The results where the handler gives none.
@@ -192,7 +196,7 @@ impl Callback {
             Ok(()) => Some(bytes.finish()),
             Err(message) => {
                 count(&self.counts.refused);
-                self.tell(BadArgument(message));
+                drop(self.tell(BadArgument(message)));
                 None
             }
         }
@@ -202,7 +206,7 @@ impl Callback {
     pub fn refuse(&self, why: Refusal) {
         count(&self.counts.refused);
         let bit = why as u8;
-        if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 && !self.tell(why) {
+        if self.told.fetch_or(bit, Ordering::Relaxed) & bit == 0 && self.tell(why).is_err() {
             self.told.fetch_and(!bit, Ordering::Relaxed);
         }
     }
@@ -237,8 +241,15 @@ impl Callback {
             return None;
         }
         let bytes = self.read(call)?;
+        if self.locked {
+            return self.run_locked(&bytes);
+        }
         if self.sender.is_owner() {
             return (self.host.direct)(self, &bytes);
+        }
+        if self.sender.state_lock().is_held_here() {
+            self.refuse(Refusal::Locked);
+            return None;
         }
         let payload = Payload::Bytes { encoding: Encoding::Value, bytes };
         match self.call(payload) {
@@ -248,6 +259,37 @@ impl Callback {
             _ => {}
         }
         None
+    }
+
+    /// Runs the handler on this thread. The owner's thread, and one that has the lock already, need not wait for it.
+    fn run_locked(&'static self, arguments: &[u8]) -> Option<Vec<u8>> {
+        let lock = self.sender.state_lock();
+        if lock.is_held_here() {
+            return (self.host.locked)(self, arguments, lock.context());
+        }
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let acquired = lock.acquire(deadline, |_| {
+            let line = watch::describe(self, WATCH);
+            watch::print(&line);
+            drop(self.tell(Watch(line)));
+        });
+        match acquired {
+            Ok(()) => {}
+            Err(LockError::Closed) => {
+                count(&self.counts.after_close);
+                return None;
+            }
+            Err(_) => {
+                count(&self.counts.timeouts);
+                return None;
+            }
+        }
+        let held = Held { lock, callback: self };
+        if !self.sender.is_open() {
+            count(&self.counts.after_close);
+            return None;
+        }
+        (self.host.locked)(self, arguments, held.lock.context())
     }
 
     /// Sends and waits for the results. Who waits for long says so.
@@ -266,14 +308,38 @@ impl Callback {
         if watch.is_some() && waited.is_err() {
             let line = watch::describe(self, WATCH);
             watch::print(&line);
-            self.tell(Watch(line));
+            drop(self.tell(Watch(line)));
             waited = (self.host.wait)(&mut answer, deadline);
         }
         self.sender.conclude_call(waited)
     }
 
     /// Tells the owner something, if its port has room: nothing waits for that here, and no call is discarded for it.
-    fn tell(&self, what: impl Any + Send) -> bool {
-        self.sender.has_room(0) && self.sender.send(Payload::Object { value: Box::new(what), size: 0 }, 0).is_ok()
+    ///
+    /// # Errors
+    /// There is none, or it is closed: what was to be told comes back.
+    pub fn tell<T: Any + Send>(&self, what: T) -> Result<(), T> {
+        if !self.sender.is_open() || !self.sender.has_room(0) {
+            return Err(what);
+        }
+        // Should another thread have taken the last room meanwhile, it is lost.
+        self.sender.send(Payload::Object { value: Box::new(what), size: 0 }, 0).map(drop).unwrap_or(());
+        Ok(())
+    }
+}
+
+/// The lock, until the end of the call, also if that panics.
+struct Held {
+    lock: StateLock,
+    callback: &'static Callback,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(held) = self.lock.release() {
+            let line = watch::describe_holder(self.callback, held);
+            watch::print(&line);
+            drop(self.callback.tell(Watch(line)));
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! where the calling convention puts each argument, and a [`stub`] is the function pointer itself: one of a table of
 //! static ones in ordinary program text, so that no executable memory is made at run time. [`invoke`] calls the other way
 //! round. [`marshal`] copies arguments
-//! and results, and [`callback`] sends them to the owner of a mailbox.
+//! and results, and [`callback`] sends them to the owner of a mailbox. [`watch`] says what a thread says that waits for long.
 
 pub mod callback;
 pub mod declaration;
@@ -16,4 +16,4 @@ pub mod marshal;
 pub mod plan;
 mod ring;
 pub mod stub;
-mod watch;
+pub mod watch;

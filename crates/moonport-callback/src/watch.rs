@@ -15,8 +15,26 @@ pub(crate) fn describe(callback: &Callback, waited: Duration) -> String {
     format!("{thread} has waited {seconds} s for {}; {}", named(callback), doing(callback.sender.owner_is()))
 }
 
+/// One line about the handler of a locked callback that has run on the calling thread.
+pub(crate) fn describe_holder(callback: &Callback, held: Duration) -> String {
+    let (thread, seconds) = (thread_name(), held.as_secs_f64());
+    format!("{thread} has held Lua's lock for {seconds:.1} s, in the handler of {}", named(callback))
+}
+
+/// One line about a wait for the lock of a state on the calling thread, whose holder does this.
+#[must_use]
+pub fn describe_lock(who: &str, waited: Duration, holder: Doing) -> String {
+    format!("{who}{} has waited {} s for Lua's lock; {}", thread_name(), waited.as_secs(), doing(holder))
+}
+
+/// One line about a lock that C code has held on the calling thread.
+#[must_use]
+pub fn describe_held(held: Duration) -> String {
+    format!("{} has held Lua's lock for {:.1} s, by moonport_lock", thread_name(), held.as_secs_f64())
+}
+
 /// Lua is busy, that is the point: standard error hears of it before `on_error` can.
-pub(crate) fn print(line: &str) {
+pub fn print(line: &str) {
     // A closed stderr leaves nobody to tell.
     drop(std::io::stderr().write_all(format!("moonport: {line}\n").as_bytes()));
 }
@@ -29,6 +47,7 @@ fn named(callback: &Callback) -> String {
 fn doing(doing: Doing) -> String {
     match doing {
         Doing::Asleep => "Lua sleeps in Moonport's loop".into(),
+        Doing::Locked => "another thread runs Lua, by moonport_lock".into(),
         Doing::Task => "Lua runs a request's, a timer's or a spawned function".into(),
         Doing::Handling(handle) => match (Callback::of_port(handle), registry::name_of(handle)) {
             (Some(callback), _) => format!("Lua runs the handler of {}", named(callback)),

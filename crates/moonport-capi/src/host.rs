@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use moonport_core::reply::{Answer, Answered, Waited};
 
+use crate::types::moonport_status;
+
 /// The owner's side. Functions marked OWNER are called on any thread and check that themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Host {
@@ -19,6 +21,10 @@ pub struct Host {
     /// Waits for an answer on a thread that owns a state, and serves its callers meanwhile; `None` on a thread that owns
     /// none.
     pub wait: Wait,
+    /// The calling thread holds the lock of the state whose context this is: a lua_State for it, or why it gets none.
+    pub lend: fn(context: *mut c_void) -> Result<*mut c_void, moonport_status>,
+    /// Ends the last [`Host::lend`]; `false` if there is none to end.
+    pub take_back: fn(context: *mut c_void) -> bool,
 }
 
 /// See [`Host::wait`].

@@ -2,8 +2,10 @@
 //! The owner's loop, for hosts in C.
 
 use std::ffi::{c_int, c_void};
+use std::time::Instant;
 
-use moonport_core::Notifier;
+use moonport_callback::watch;
+use moonport_core::{LockError, Notifier, StateLock, WATCH};
 
 use crate::convert::*;
 use crate::guard::guard;
@@ -98,24 +100,85 @@ pub extern "C" fn moonport_step(state: moonport_state, max_messages: u32, budget
     })
 }
 
-/// The careful alternative to messages: runs Lua on this thread while the owner waits. Not in this build:
-/// MOONPORT_UNSUPPORTED.
+/// The careful alternative to messages: holds the state, so that this thread may use the Lua C API until moonport_unlock, on
+/// *lua_state and on no other lua_State. The owner holds the same lock but while it waits in moonport.run, moonport.step(timeout),
+/// a receive or call outside of handlers, or GLib's loop, and lets those who wait have it between its turns. Call Lua by
+/// lua_pcall: an error that nothing catches ends the process. Lua runs on this thread's stack (64 KiB free are enough for most
+/// code). Nothing may wait meanwhile: moonport.sleep, receive and call give "would_deadlock", what needs the owner's thread gives
+/// "wrong_thread". Leave the stack of *lua_state empty, and do not keep it.
+///
+/// Thread: any. The owner's thread has the lock already, gets *lua_state at once, and may nest. Any other may not:
+/// MOONPORT_WOULD_DEADLOCK. Blocks: up to timeout; who waits or holds the lock for 2 s says so on standard error.
+/// Returns: MOONPORT_OK, _TIMEOUT, _WOULD_DEADLOCK, _CLOSED, _FORKED, _INVALID, _NO_MEMORY; _UNSUPPORTED where Lua cannot be
+/// entered: on the owner's thread below code that LuaJIT has compiled (wrap the call in moonport.call), or inside handlers 16 deep.
 ///
 /// # Safety
 /// `lua_state` is null or points to a place for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn moonport_lock(state: moonport_state, timeout: f64, lua_state: *mut *mut c_void) -> c_int {
-    guard(MOONPORT_INVALID as c_int, || match open(state) {
-        Ok(_) if timeout.is_nan() || lua_state.is_null() => MOONPORT_INVALID as c_int,
-        Ok(_) => MOONPORT_UNSUPPORTED as c_int,
-        Err(status) => status as c_int,
+    guard(MOONPORT_INVALID as c_int, || {
+        number(open(state).and_then(|(notifier, host)| {
+            if lua_state.is_null() {
+                return Err(MOONPORT_INVALID);
+            }
+            let deadline = Instant::now().checked_add(seconds(timeout)?);
+            let lock = notifier.state_lock();
+            let lent = if notifier.is_owner() {
+                (host.lend)(lock.context())?
+            } else {
+                lock.use_for_ever();
+                acquire(lock, deadline)?;
+                (host.lend)(lock.context()).inspect_err(|_| release(lock))?
+            };
+            // SAFETY: the caller's promise; it is not null.
+            unsafe { lua_state.write(lent) };
+            Ok(MOONPORT_OK)
+        }))
     })
 }
 
-/// Ends what moonport_lock began. Not in this build: MOONPORT_UNSUPPORTED.
+fn acquire(lock: StateLock, deadline: Option<Instant>) -> Result<(), moonport_status> {
+    let acquired = lock.acquire(deadline, |holder| {
+        let line = watch::describe_lock("", WATCH, holder);
+        watch::print(&line);
+        lock.tell_watch(line);
+    });
+    acquired.map_err(|error| match error {
+        LockError::WouldDeadlock => MOONPORT_WOULD_DEADLOCK,
+        LockError::Timeout => MOONPORT_TIMEOUT,
+        LockError::Forked => MOONPORT_FORKED,
+        _ => MOONPORT_CLOSED,
+    })
+}
+
+fn release(lock: StateLock) {
+    if let Some(held) = lock.release() {
+        let line = watch::describe_held(held);
+        watch::print(&line);
+        lock.tell_watch(line);
+    }
+}
+
+/// Ends what moonport_lock began.
+///
+/// Thread: the one that called moonport_lock. Blocks: never.
+/// Returns: MOONPORT_OK; _WRONG_THREAD on a thread that does not hold the lock; _INVALID on one that does, but not by moonport_lock
+/// (the owner's, the handler of a locked callback); _CLOSED, _FORKED.
 #[unsafe(no_mangle)]
 pub extern "C" fn moonport_unlock(state: moonport_state) -> c_int {
     guard(MOONPORT_INVALID as c_int, || {
-        open(state).map_or_else(|status| status as c_int, |_| MOONPORT_UNSUPPORTED as c_int)
+        number(open(state).and_then(|(notifier, host)| {
+            let lock = notifier.state_lock();
+            if !lock.is_held_here() {
+                return Err(MOONPORT_WRONG_THREAD);
+            }
+            if !(host.take_back)(lock.context()) {
+                return Err(MOONPORT_INVALID);
+            }
+            if !notifier.is_owner() {
+                release(lock);
+            }
+            Ok(MOONPORT_OK)
+        }))
     })
 }

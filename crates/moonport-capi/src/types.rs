@@ -43,13 +43,13 @@ pub enum moonport_status {
     MOONPORT_TOO_BIG = -7,
     /// This process is the child of a fork; the owner lives in the parent.
     MOONPORT_FORKED = -8,
-    /// Only the owner's thread may call this.
+    /// Only another thread may: the owner's, or the one that holds the lock.
     MOONPORT_WRONG_THREAD = -9,
     /// No such callback.
     MOONPORT_NOT_FOUND = -10,
     /// The handler raised an error, or dropped the question without an answer.
     MOONPORT_HANDLER = -11,
-    /// Not in this build.
+    /// Not in this build, or not where it was called.
     MOONPORT_UNSUPPORTED = -12,
 }
 

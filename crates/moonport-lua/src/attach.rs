@@ -29,6 +29,14 @@ const NAMES: [&str; 12] =
 /// What to do where no loop can be taken.
 const OTHERWISE: &str = "watch moonport.descriptor() in the loop and call moonport.step() when it is readable";
 
+/// Why a loop is no place for locked callbacks.
+pub(crate) const CANNOT_LEND: &str = "this loop cannot let go of the state's lock while it waits; use moonport.run, moonport.step or GLib, or mode=\"queued\"";
+
+/// Does this loop let go of the lock of the state while it waits?
+fn lends(host: &str) -> bool {
+    matches!(host, "glib" | "gtk" | "wx")
+}
+
 /// One loop that runs the owner's turns.
 pub(crate) struct Attached {
     /// Numbers the attachments of a state; never 0.
@@ -63,11 +71,17 @@ impl Object for Attachment {
 
 /// `moonport.attach(host, options)`. The module's table is the second upvalue.
 pub(crate) fn attach(owner: &Owner, stack: Stack) -> Result {
-    run::own_thread(owner, FUNCTION)?;
+    if let Some(failed) = run::wrong_thread(owner, stack, FUNCTION) {
+        return Ok(failed);
+    }
     stack.set_top(2);
     let budget = read_options(stack)?;
     let name = choose(stack)?;
     owner.renew_if_forked();
+    if let Some(name) = name.filter(|name| owner.locked.get() > 0 && !lends(name) && !owner.is_attached_to_glib()) {
+        let message = format!("{FUNCTION}: locked callbacks are open, and {CANNOT_LEND} ({name})");
+        return Ok(fail(stack, &message, "unsupported"));
+    }
     let budget = Budget { attachment: owner.count_object(), ..budget };
     match name {
         Some("glib" | "gtk" | "wx") => attach_glib(owner, stack, budget),
@@ -263,7 +277,9 @@ fn attach_lua(owner: &Owner, stack: Stack, host: &'static str, budget: Budget) -
 
 /// What an adapter calls: one turn. The attachment is the second upvalue.
 fn step(owner: &Owner, stack: Stack) -> Result {
-    run::own_thread(owner, "the step of moonport.attach")?;
+    if let Some(failed) = run::wrong_thread(owner, stack, "the step of moonport.attach") {
+        return Ok(failed);
+    }
     let attachment = object::check::<Attachment>(stack, lua::lua_upvalueindex(2), FUNCTION)?;
     let budget = attachment.budget;
     let delivered =
@@ -280,6 +296,9 @@ fn referenced(owner: &Owner, stack: Stack) -> Result {
 
 /// `attachment:detach()`.
 fn detach(owner: &Owner, stack: Stack) -> Result {
+    if let Some(failed) = run::wrong_thread(owner, stack, "attachment:detach") {
+        return Ok(failed);
+    }
     let attached = &object::check::<Attachment>(stack, 1, "attachment:detach")?.attached;
     let taken = attached.taken.take();
     let id = attached.id;
@@ -372,6 +391,16 @@ pub(crate) fn turn_refused(owner: &Owner) {
 }
 
 impl Owner {
+    /// Is one of its loops one that lets go of the lock while it waits, or has it none but its own?
+    pub(crate) fn lends_in_loop(&self) -> bool {
+        let attachments = self.attachments.borrow();
+        attachments.is_empty() || attachments.iter().any(|attached| lends(attached.host))
+    }
+
+    pub(crate) fn is_attached_to_glib(&self) -> bool {
+        self.attachments.borrow().iter().any(|attached| attached.host == "glib")
+    }
+
     pub(crate) fn is_attached(&self, id: u64) -> bool {
         self.attachments.borrow().iter().any(|attached| attached.id == id)
     }

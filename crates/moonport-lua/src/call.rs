@@ -60,6 +60,10 @@ pub(crate) fn call(owner: &Owner, stack: Stack) -> Result {
     if stack.top() < 2 {
         return Err(format!("{FUNCTION}: expected a value").into());
     }
+    if owner.may_not_wait.get() {
+        let message = format!("{FUNCTION}: {}", task::MAY_NOT_WAIT);
+        return Ok(Outcome::Values(task::push_failure(stack, &message, "would_deadlock")));
+    }
     let payload = sender::payload(owner, stack, 2, FUNCTION)?;
     let deadline = timer::after_now(timeout);
     let Some(notifier) = owner.mailbox(|mailbox| mailbox.notifier()) else {
@@ -159,7 +163,8 @@ pub(crate) fn wait<T>(
             break Err(TimedOut);
         }
         let left = if is_left { Some(Duration::ZERO) } else { owner.wait_until(deadline).map(until) };
-        if owner.mailbox(|mailbox| mailbox.wait(left)).is_some_and(|woken| woken.is_err()) {
+        let sleep = owner.mailbox(|mailbox| mailbox.prepare_wait(left));
+        if sleep.is_some_and(|sleep| owner.asleep(sleep, dispatch::may_enter_from_c(owner, stack)).is_err()) {
             failure = dispatch::let_hooks_run(stack).err().or(failure);
         }
     };

@@ -17,11 +17,13 @@ use moonport_callback::stub;
 use moonport_core::reply::{self, ReplyTo};
 use moonport_core::{Bytes, Encoding, Message, Overflow, Payload, PortOptions};
 
+use crate::attach;
 use crate::capi;
 use crate::dispatch;
 use crate::fetch;
 use crate::ffi::Names;
-use crate::function::{Failure, Outcome, Result, c_function};
+use crate::function::{Failure, Outcome, Result, c_function, fail};
+use crate::locked;
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::Owner;
@@ -89,6 +91,7 @@ struct Settings {
     timeout: Option<Duration>,
     max_string: usize,
     referenced: bool,
+    locked: bool,
 }
 
 /// `moonport.callback(declaration, handler, options)`.
@@ -106,13 +109,17 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
         .and_then(|declaration| plan::plan(&declaration))
         .map_err(|error| Failure(format!("{FUNCTION}: {error}")))?;
     let mut ports = PortOptions { overflow: Overflow::DropNew, ..PortOptions::default() };
-    let mut settings = Settings { wait: false, timeout: Some(TIMEOUT), max_string: MAX_STRING, referenced: true };
+    let mut settings =
+        Settings { wait: false, timeout: Some(TIMEOUT), max_string: MAX_STRING, referenced: true, locked: false };
     let mut has_default = false;
     options::read(stack, 3, FUNCTION, |key, value| {
         has_default |= key == "default";
         read_option(key, value, &mut ports, &mut settings)
     })?;
-    let waits = settings.wait || plan.needs_wait();
+    if settings.locked && !owner.lends_in_loop() {
+        return Ok(fail(stack, &format!("{FUNCTION}: mode=\"locked\": {}", attach::CANNOT_LEND), "unsupported"));
+    }
+    let waits = settings.wait || settings.locked || plan.needs_wait();
     if waits && ports.overflow == Overflow::DropNew {
         ports.overflow = Overflow::Error;
     }
@@ -128,9 +135,10 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
         marshal: Marshal::new(plan, settings.max_string),
         sender: endpoint.sender,
         waits,
+        locked: settings.locked,
         timeout: settings.timeout,
         default,
-        host: Host { direct, wait: moonport_capi::host::wait },
+        host: Host { direct, wait: moonport_capi::host::wait, locked: locked::run },
         name: endpoint.name.clone(),
         created: created.clone(),
     };
@@ -144,6 +152,9 @@ pub(crate) fn callback(owner: &Owner, stack: Stack) -> Result {
     stack.copy(2);
     endpoint.handler.set(Some(stack.anchor()));
     endpoint.callback.set(Some(callback));
+    if settings.locked {
+        owner.begin_locked();
+    }
     dispatch::listen_as_needed(owner, &endpoint);
     place.fill(Bridge { endpoint, callback, pointer, destroyer: Cell::new(None) });
     Ok(Outcome::Values(1))
@@ -161,8 +172,8 @@ fn read_option(key: &str, value: Value<'_>, ports: &mut PortOptions, settings: &
         "max_string" => settings.max_string = value.count()?,
         "ref" => settings.referenced = value.boolean()?,
         "mode" => match value.text()? {
-            "queued" => {}
-            "locked" => return Err(format!("{FUNCTION}: mode: \"locked\" is not built yet").into()),
+            "queued" => settings.locked = false,
+            "locked" => settings.locked = true,
             _ => return Err(value.wrong("\"queued\" or \"locked\"")),
         },
         "default" => {}
@@ -215,8 +226,14 @@ pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message:
             report::tell(owner, stack, Kind::Argument, name, &what, None);
         } else if let Some(Watch(line)) = value.downcast_ref() {
             report::tell(owner, stack, Kind::Watch, name, line, None);
+        } else if let Some(locked::Told { kind, message, traceback }) = value.downcast_ref() {
+            report::tell(owner, stack, *kind, name, message, traceback.as_deref());
         } else if let Some(why) = value.downcast_ref::<Refusal>() {
             let what = endpoint.describe(match why {
+                Refusal::Locked => {
+                    "called by the thread that holds the lock of this Lua state (would_deadlock): its owner could not run the \
+                     handler; it got its default. Use mode=\"locked\""
+                }
                 Refusal::TooDeep => "called on Lua's own thread inside handlers 16 deep; it got its default",
                 _ => {
                     "called on Lua's own thread from compiled code, where Lua cannot be entered; it got its default. \
@@ -237,13 +254,7 @@ pub(crate) fn is_good(owner: &Owner, stack: Stack, endpoint: &Endpoint, message:
 }
 
 /// Pushes the arguments of a native call.
-pub(crate) fn push_arguments(
-    owner: &Owner,
-    stack: Stack,
-    callback: &'static Callback,
-    payload: &Payload,
-) -> Option<String> {
-    let Payload::Bytes { bytes, .. } = payload else { return Some("no native call".into()) };
+pub(crate) fn push_arguments(owner: &Owner, stack: Stack, callback: &'static Callback, bytes: &[u8]) -> Option<String> {
     let count = c_int::try_from(callback.marshal.plan().parameters.len()).unwrap_or(c_int::MAX);
     if !stack.reserve(count.saturating_add(8)) {
         return Some("too many arguments".into());
@@ -386,12 +397,14 @@ fn stats(_: &Owner, stack: Stack) -> Result {
     Ok(Outcome::Values(1))
 }
 
-fn reference(_: &Owner, stack: Stack) -> Result {
+fn reference(owner: &Owner, stack: Stack) -> Result {
+    owner.disturb();
     object::check::<Bridge>(stack, 1, "callback:ref")?.endpoint.referenced.set(true);
     Ok(Outcome::Values(0))
 }
 
-fn unreference(_: &Owner, stack: Stack) -> Result {
+fn unreference(owner: &Owner, stack: Stack) -> Result {
+    owner.disturb();
     object::check::<Bridge>(stack, 1, "callback:unref")?.endpoint.referenced.set(false);
     Ok(Outcome::Values(0))
 }
@@ -405,6 +418,9 @@ fn close(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(key == "drain")
     })?;
+    if let Some(failed) = port::cannot_drain(owner, stack, drain, "callback:close") {
+        return Ok(failed);
+    }
     port::close_endpoint(owner, stack, &Rc::clone(&bridge.endpoint), drain);
     Ok(Outcome::Values(0))
 }

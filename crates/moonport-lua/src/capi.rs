@@ -12,6 +12,7 @@ use moonport_core::reply::{Answer, Answered, TimedOut, Waited};
 
 use crate::call::{self, Interrupted};
 use crate::dispatch::{self, Budget};
+use crate::locked;
 use crate::owner::Owner;
 use crate::stack::Stack;
 
@@ -22,7 +23,7 @@ thread_local! {
 
 /// A state begins on this thread.
 pub(crate) fn add(owner: *const Owner) {
-    host::register(Host { state_of, descriptor, step, wait });
+    host::register(Host { state_of, descriptor, step, wait, lend: locked::lend, take_back: locked::take_back });
     OWNERS.with_borrow_mut(|owners| owners.push(owner));
 }
 
@@ -30,6 +31,15 @@ pub(crate) fn add(owner: *const Owner) {
 pub(crate) fn remove(owner: *const Owner) {
     // A thread that is ending has forgotten already.
     OWNERS.try_with(|owners| owners.borrow_mut().retain(|other| *other != owner)).unwrap_or(());
+}
+
+/// All of this thread's states.
+pub(crate) fn each(mut look: impl FnMut(&Owner)) {
+    let owners = OWNERS.try_with(|owners| owners.borrow().clone()).unwrap_or_default();
+    for owner in owners {
+        // SAFETY: as in `find`; `look` closes no state.
+        look(unsafe { &*owner });
+    }
 }
 
 /// The first of this thread's states that fits.

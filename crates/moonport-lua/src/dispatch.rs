@@ -129,6 +129,7 @@ pub(crate) fn turn_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
     }
     let delivered = work_within(owner, stack, budget);
     rest(owner);
+    owner.give_way();
     let waker = owner.sdl.borrow().clone();
     if let Some(waker) = waker {
         waker.turn_ends(owner);
@@ -147,6 +148,7 @@ pub(crate) fn turn_for_host(owner: &Owner, stack: Stack, budget: Budget) -> u32 
 
 /// Before the owner sleeps or its host does.
 pub(crate) fn rest(owner: &Owner) {
+    owner.disturb();
     owner.watch_lanes();
     owner.mailbox(|mailbox| mailbox.rest());
     owner.rearm();
@@ -409,6 +411,7 @@ pub(crate) fn listen_as_needed(owner: &Owner, endpoint: &Endpoint) {
     let listening = handler || !endpoint.receivers.borrow().is_empty();
     owner.mailbox(|mailbox| mailbox.listen(endpoint.key, listening));
     owner.watch_lanes();
+    owner.disturb();
 }
 
 /// A handler of this port has ended: a serial port may start the next.
@@ -446,7 +449,8 @@ pub(crate) fn sleep(owner: &Owner, stack: Stack, timeout: Option<Duration>) -> R
     };
     owner.watch_lanes();
     owner.rearm();
-    let woken = owner.mailbox(|mailbox| mailbox.sleep(limit));
+    let sleep = owner.mailbox(|mailbox| mailbox.prepare_sleep(limit)).flatten();
+    let woken = sleep.map(|sleep| owner.asleep(sleep, true));
     if fetch::is_signal(&woken) { let_hooks_run(stack) } else { Ok(()) }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn handle_all(owner: &Owner, stack: Stack) -> u32 {
                     port::closed(owner, stack, &endpoint);
                 }
             }
+            Event::Watch(line) => report::tell(owner, stack, Kind::Watch, None, &line, None),
             Event::Notified(call) => went_on += u32::from(call::notified(owner, stack, call)),
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mlua_sys as lua;
 use moonport_callback::callback::Callback;
-use moonport_core::Message;
+use moonport_core::{Message, Payload, Sleep};
 
 use crate::callback;
 use crate::dispatch::{self, Round};
@@ -120,10 +120,14 @@ pub(crate) fn sleep_in_task(owner: &Owner, endpoint: &Endpoint) -> bool {
     if !is_in_run || endpoint.serial || owner.round.borrow().delivered != 1 || !owner.waits_for_messages_alone() {
         return false;
     }
-    let slept = owner.mailbox(|mailbox| mailbox.is_drained().then(|| mailbox.sleep(None))).flatten();
-    if slept.is_none() {
+    let prepared = owner.mailbox(|mailbox| mailbox.is_drained().then(|| mailbox.prepare_sleep(None)));
+    let Some(sleep) = prepared.flatten() else { return false };
+    // A task that sleeps cannot let go of the lock: compiled code may be what has called. Asked when the wake-up has been lowered:
+    // the first use from here on raises it again.
+    if owner.lock().is_none_or(|lock| lock.is_used()) {
         return false;
     }
+    let slept = Some(sleep.map_or(Ok(true), Sleep::begin));
     if is_signal(&slept) {
         owner.signalled.set(true);
         return false;
@@ -179,7 +183,10 @@ pub(crate) fn fetch(owner: &Owner, stack: Stack) -> Result {
         let malformed = place.as_ref().and_then(|message| match shown {
             Shown::Arguments(callback) => {
                 let below = stack.top();
-                let malformed = callback::push_arguments(owner, stack, callback, &message.payload);
+                let malformed = match &message.payload {
+                    Payload::Bytes { bytes, .. } => callback::push_arguments(owner, stack, callback, bytes),
+                    _ => Some("no native call".into()),
+                };
                 pushed = stack.top() - below + 1;
                 malformed
             }

@@ -21,6 +21,7 @@ use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
 use crate::pages::Pages;
 use crate::request;
+use crate::run;
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
 use crate::websocket::{self, Open};
@@ -314,6 +315,9 @@ fn directory(_: &Owner, stack: Stack) -> Result {
 
 fn start(owner: &Owner, stack: Stack) -> Result {
     let site = site(stack, "server:start")?;
+    if let Some(failed) = run::wrong_thread(owner, stack, "server:start") {
+        return Ok(failed);
+    }
     let url = site.running.borrow().as_ref().map(|running| running.url().to_owned());
     if let Some(url) = url {
         owner.push_text(stack, url);
@@ -423,6 +427,9 @@ fn stop(owner: &Owner, stack: Stack) -> Result {
         if stack.kind(2) <= lua::LUA_TNIL { Duration::from_secs(2) } else { timer::seconds(stack, 2, "server:stop")? };
     if is_forked(owner) {
         return Ok(fail(stack, FORKED, "forked"));
+    }
+    if let Some(failed) = run::wrong_thread(owner, stack, "server:stop") {
+        return Ok(failed);
     }
     let Some(deadline) = site.begin_stop(owner, grace) else { return Ok(Outcome::Values(0)) };
     if owner.depth.get() > 0 {

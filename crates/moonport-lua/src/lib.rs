@@ -32,6 +32,7 @@ mod trace;
 mod dispatch;
 mod events;
 mod fetch;
+mod locked;
 mod owner;
 mod task;
 

@@ -14,6 +14,7 @@ use crate::function::{Outcome, Result, c_function};
 use crate::owner::Owner;
 use crate::pin;
 use crate::stack::Stack;
+use crate::task;
 
 /// Pushes `moonport.call`.
 pub(crate) fn push_call(stack: Stack) {
@@ -60,8 +61,8 @@ impl Native {
 /// `invoke(types, words)`: types are two letters each, of the result first; words hold the function's address and its arguments.
 /// The result comes back in the first word; gives errno.
 fn invoke(owner: &Owner, stack: Stack) -> Result {
-    if !owner.is_owner() {
-        return Err("moonport.blocking: called on a thread that does not own this Lua state".into());
+    if !owner.is_owner() || owner.may_not_wait.get() {
+        return Err(format!("moonport.blocking: {}", task::MAY_NOT_WAIT).into());
     }
     if !invoke::POSSIBLE {
         return Err("moonport.blocking: not supported on this processor".into());

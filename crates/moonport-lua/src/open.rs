@@ -93,6 +93,9 @@ pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int
 
 /// `moonport.shutdown(grace)`.
 fn shutdown(owner: &Owner, stack: Stack) -> Result {
+    if let Some(failed) = run::wrong_thread(owner, stack, "moonport.shutdown") {
+        return Ok(failed);
+    }
     let grace = if stack.kind(1) <= lua::LUA_TNIL {
         Duration::from_secs(2)
     } else {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use mlua_sys as lua;
 use mlua_sys::lua_State;
 use moonport_codec::json::Tape;
-use moonport_core::{Mailbox, Message, Payload, PortKey};
+use moonport_core::{Mailbox, Message, Payload, PortKey, StateLock};
 
 use crate::attach::{Attached, Refusals};
 use crate::call::Calling;
@@ -26,6 +26,7 @@ use crate::host::sdl::Waker;
 use crate::http::Site;
 use crate::keys::Keys;
 use crate::lanes;
+use crate::locked::Visit;
 use crate::port::Endpoint;
 use crate::protect;
 use crate::question::Question;
@@ -111,6 +112,19 @@ pub(crate) struct Owner {
     pub(crate) descriptor: RefCell<Option<Descriptor>>,
     /// Other loops that run this owner's turns.
     pub(crate) attachments: RefCell<Vec<Rc<Attached>>>,
+    /// Who holds it runs Lua; the mailbox's.
+    lock: Cell<Option<StateLock>>,
+    /// Locked callbacks that are open.
+    pub(crate) locked: Cell<u32>,
+    /// Native code that runs Lua at once, on this thread or another one.
+    pub(crate) visits: RefCell<Vec<Visit>>,
+    /// The running code must not wait: the owner's thread, or one that holds its lock, would wait in vain.
+    pub(crate) may_not_wait: Cell<bool>,
+    /// Something has changed that a sleeping owner has to look at.
+    pub(crate) disturbed: Cell<bool>,
+    /// Where visits begin, and threads that no native code uses now.
+    pub(crate) entry: Cell<Option<Stack>>,
+    pub(crate) lent_threads: RefCell<Vec<(Stack, Anchor)>>,
     pub(crate) refusals: Cell<Refusals>,
     /// While it is attached to SDL.
     pub(crate) sdl: RefCell<Option<Rc<Waker>>>,
@@ -185,6 +199,8 @@ impl Owner {
         unsafe { place.write(Self::new(mailbox, starters, runner, base)) };
         stack.set_metatable(userdata);
         register(userdata);
+        // SAFETY: it was written above.
+        unsafe { &*place }.offer_lock();
         capi::add(place);
         Ok(())
     }
@@ -239,6 +255,22 @@ impl Owner {
         self.forget_attachments();
         self.descriptor.take();
         self.mailbox.replace(Some(mailbox));
+        self.locked.set(0);
+        self.offer_lock();
+    }
+
+    /// Those who get the lock find the owner by it.
+    fn offer_lock(&self) {
+        let lock = self.mailbox(|mailbox| mailbox.state_lock());
+        self.lock.set(lock);
+        if let Some(lock) = lock {
+            lock.set_context(std::ptr::from_ref(self).cast_mut().cast());
+        }
+    }
+
+    /// `None` when the state is closed.
+    pub(crate) fn lock(&self) -> Option<StateLock> {
+        self.lock.get()
     }
 
     fn new(mailbox: Mailbox, starters: Starters, runner: Anchor, base: Stack) -> Self {
@@ -280,6 +312,13 @@ impl Owner {
             protected: Cell::new(std::ptr::null_mut()),
             descriptor: RefCell::default(),
             attachments: RefCell::default(),
+            lock: Cell::default(),
+            locked: Cell::default(),
+            visits: RefCell::default(),
+            may_not_wait: Cell::default(),
+            disturbed: Cell::default(),
+            entry: Cell::default(),
+            lent_threads: RefCell::default(),
             refusals: Cell::default(),
             sdl: RefCell::default(),
             lanes: RefCell::default(),
@@ -319,6 +358,12 @@ impl Owner {
             receivers.resize_with(key.index() + 1, || None);
         }
         receivers[key.index()] = receiver;
+        self.disturb();
+    }
+
+    /// What a sleeping owner waits for may be something else now: who runs Lua in its place wakes it.
+    pub(crate) fn disturb(&self) {
+        self.disturbed.set(true);
     }
 
     /// Who gets the messages of this port, unless it is closed.
@@ -390,6 +435,9 @@ impl Owner {
         }
         for receiver in self.receivers.take().into_iter().flatten() {
             if let Receiver::Port(endpoint) = receiver {
+                if endpoint.is_locked() {
+                    self.end_locked();
+                }
                 endpoint.forget(stack);
                 self.mailbox(|mailbox| mailbox.close(endpoint.key));
                 lanes::shut(self, &endpoint);
@@ -404,7 +452,7 @@ impl Owner {
             stack.release(task.anchor);
         }
         self.ready.take();
-        for (_, anchor) in self.idle.take() {
+        for (_, anchor) in self.idle.take().into_iter().chain(self.lent_threads.take()) {
             stack.release(anchor);
         }
     }
@@ -420,7 +468,8 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     // Loops of Lua libraries may be finalised already: their adapters are not told.
     owner.forget_attachments();
     owner.close(stack);
-    // The mailbox first: from then on nobody is told to watch the descriptor.
+    // The mailbox first: from then on nobody is told to watch the descriptor, and who waits for the lock is sent away.
+    owner.lock.take();
     drop(owner.mailbox.take());
     owner.descriptor.take();
     // No destructor runs for the rest: finalisers that come later may still call us.
@@ -428,6 +477,7 @@ unsafe extern "C-unwind" fn collect(state: *mut lua_State) -> c_int {
     owner.interrupted.take();
     owner.incoming.take();
     owner.origin.take();
+    owner.visits.take();
     owner.asking.take();
     owner.in_hand.clear();
     owner.scratch.clear();

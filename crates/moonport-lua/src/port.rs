@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use mlua_sys as lua;
 use moonport_callback::callback::Callback;
-use moonport_core::{Encoding, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
+use moonport_core::{Encoding, Look, OpenError, Overflow, PortKey, PortOptions, PortStats, Sender};
 
 use crate::dispatch;
-use crate::fetch::Shown;
+use crate::fetch::{self, Shown};
 use crate::function::{Outcome, Result, c_function};
 use crate::lanes::{self, Opened};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, Returned, until};
+use crate::run;
 use crate::sender;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Fetches, Wait};
@@ -69,6 +70,11 @@ impl Endpoint {
             None if self.wants_message.get() => Shown::Message { asks },
             None => Shown::Value,
         }
+    }
+
+    /// Is it that of a locked callback?
+    pub(crate) fn is_locked(&self) -> bool {
+        self.callback.get().is_some_and(|callback| callback.locked)
     }
 
     /// Does its next message go to its handler?
@@ -259,6 +265,11 @@ fn receive(owner: &Owner, stack: Stack) -> Result {
     if wait.is_zero() {
         return Ok(Outcome::Values(task::push_failure(stack, "no message waits", "timeout")));
     }
+    owner.disturb();
+    if owner.may_not_wait.get() {
+        let message = format!("port:receive: {}", task::MAY_NOT_WAIT);
+        return Ok(Outcome::Values(task::push_failure(stack, &message, "would_deadlock")));
+    }
     let deadline = timer::after_now(wait);
     if task::may_wait(owner, stack) {
         owner.wait.set(Some(Wait::Message(key, deadline)));
@@ -278,12 +289,16 @@ fn receive_blocking(owner: &Owner, stack: Stack, endpoint: &Rc<Endpoint>, deadli
         }
         lanes::pump_all(owner, stack);
         let left = if is_left { Some(Duration::ZERO) } else { owner.wait_until(deadline).map(until) };
-        match owner.mailbox(|mailbox| mailbox.take_within(key, left)) {
-            Some(Ok(Some(message))) => {
-                return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));
+        let found = owner.mailbox(|mailbox| (mailbox.look(key), mailbox.prepare_wait(left)));
+        if let Some((Look::Message(message), _)) = found {
+            return Ok(Outcome::Values(dispatch::push_received(owner, stack, Some(message))));
+        }
+        if let Some((Look::Nothing, sleep)) = found {
+            let woken = owner.asleep(sleep, dispatch::may_enter_from_c(owner, stack));
+            dispatch::listen_as_needed(owner, endpoint);
+            if fetch::is_signal(&Some(woken)) {
+                dispatch::let_hooks_run(stack)?;
             }
-            Some(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => dispatch::let_hooks_run(stack)?,
-            _ => {}
         }
         if owner.is_interrupted() {
             return Err("interrupted".into());
@@ -329,17 +344,18 @@ pub(crate) fn push_stats(stack: Stack, stats: &PortStats) {
     }
 }
 
-fn reference(_: &Owner, stack: Stack) -> Result {
-    set_referenced(stack, "port:ref", true)
+fn reference(owner: &Owner, stack: Stack) -> Result {
+    set_referenced(owner, stack, "port:ref", true)
 }
 
-fn unreference(_: &Owner, stack: Stack) -> Result {
-    set_referenced(stack, "port:unref", false)
+fn unreference(owner: &Owner, stack: Stack) -> Result {
+    set_referenced(owner, stack, "port:unref", false)
 }
 
-fn set_referenced(stack: Stack, function: &str, referenced: bool) -> Result {
+fn set_referenced(owner: &Owner, stack: Stack, function: &str, referenced: bool) -> Result {
     let port = object::check::<Port>(stack, 1, function)?;
     port.endpoint.referenced.set(referenced);
+    owner.disturb();
     stack.set_top(1);
     Ok(Outcome::Values(1))
 }
@@ -353,13 +369,26 @@ fn close(owner: &Owner, stack: Stack) -> Result {
         }
         Ok(key == "drain")
     })?;
+    if let Some(failed) = cannot_drain(owner, stack, drain, "port:close") {
+        return Ok(failed);
+    }
     close_endpoint(owner, stack, &Rc::clone(&port.endpoint), drain);
     Ok(Outcome::Values(0))
+}
+
+/// What waits is for the owner's thread to deliver.
+pub(crate) fn cannot_drain(owner: &Owner, stack: Stack, drain: bool, function: &str) -> Option<Outcome> {
+    drain.then(|| run::wrong_thread(owner, stack, function)).flatten()
 }
 
 /// Closes a port; `drain`: what waits is delivered first.
 pub(crate) fn close_endpoint(owner: &Owner, stack: Stack, endpoint: &Endpoint, drain: bool) {
     if owner.endpoint(endpoint.key).is_none() {
+        return;
+    }
+    if !owner.is_owner() {
+        // Tasks that wait for its messages go on where all tasks run: the owner hears of the close, and sees to the rest.
+        endpoint.sender.close().unwrap_or(false);
         return;
     }
     if drain {
@@ -378,6 +407,9 @@ pub(crate) fn close_endpoint(owner: &Owner, stack: Stack, endpoint: &Endpoint, d
 /// The port is closed, by Lua or by another thread: lets go of everything that belongs to it.
 pub(crate) fn closed(owner: &Owner, stack: Stack, endpoint: &Endpoint) {
     owner.set_receiver(endpoint.key, None);
+    if endpoint.is_locked() {
+        owner.end_locked();
+    }
     endpoint.forget(stack);
     lanes::shut(owner, endpoint);
     let waiting = endpoint.receivers.take();

@@ -63,6 +63,13 @@ pub(crate) fn on_error(owner: &Owner, stack: Stack) -> Result {
 
 /// The handler on `thread` raised the error on top of its stack: tells it with a traceback of that thread.
 pub(crate) fn handler_failed(owner: &Owner, stack: Stack, thread: Stack, name: Option<&str>) -> String {
+    let (message, traceback) = failure_of(owner, stack, thread);
+    tell(owner, stack, Kind::Handler, name, &message, Some(&traceback));
+    traceback
+}
+
+/// The error on top of a thread that has raised it, and the same with a traceback of that thread.
+pub(crate) fn failure_of(owner: &Owner, stack: Stack, thread: Stack) -> (String, String) {
     let message = describe(thread, -1);
     let first_line = first_line(&message);
     let mut traced = None;
@@ -72,8 +79,7 @@ pub(crate) fn handler_failed(owner: &Owner, stack: Stack, thread: Stack, name: O
     });
     stack.pop(c_int::from(pushed.is_err()));
     let traceback = traced.unwrap_or_else(|| message.clone());
-    tell(owner, stack, Kind::Handler, name, &message, Some(&traceback));
-    traceback
+    (message, traceback)
 }
 
 /// A message of the port `name` could not be shown to its handler; the error is on top of the stack, and is popped.

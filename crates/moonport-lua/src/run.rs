@@ -14,7 +14,9 @@ use crate::timer;
 
 /// `moonport.run()`.
 pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
-    own_thread(owner, "moonport.run")?;
+    if let Some(failed) = wrong_thread(owner, stack, "moonport.run") {
+        return Ok(failed);
+    }
     owner.renew_if_forked();
     if owner.depth.get() >= dispatch::DEEPEST {
         return Err("moonport.run: loops are nested more than 16 deep".into());
@@ -37,6 +39,7 @@ pub(crate) fn run(owner: &Owner, stack: Stack) -> Result {
 fn deliver_until_stopped(owner: &Owner, stack: Stack) -> Result<()> {
     while !owner.stopping.get() && !owner.is_interrupted() {
         let delivered = dispatch::work(owner, stack);
+        owner.give_way();
         if owner.signalled.take() {
             dispatch::let_hooks_run(stack)?;
         }
@@ -76,12 +79,15 @@ const BATCH: u32 = 64;
 /// `moonport.stop()`.
 pub(crate) fn stop(owner: &Owner, _: Stack) -> Result {
     owner.stopping.set(true);
+    owner.disturb();
     Ok(Outcome::Values(0))
 }
 
 /// `moonport.step(timeout)`.
 pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
-    own_thread(owner, "moonport.step")?;
+    if let Some(failed) = wrong_thread(owner, stack, "moonport.step") {
+        return Ok(failed);
+    }
     owner.renew_if_forked();
     let wait = if stack.kind(1) <= lua::LUA_TNIL { Duration::ZERO } else { timer::seconds(stack, 1, "moonport.step")? };
     let deadline = Instant::now().checked_add(wait);
@@ -106,6 +112,9 @@ pub(crate) fn step(owner: &Owner, stack: Stack) -> Result {
 
 /// `moonport.descriptor()`.
 pub(crate) fn descriptor(owner: &Owner, stack: Stack) -> Result {
+    if let Some(failed) = wrong_thread(owner, stack, "moonport.descriptor") {
+        return Ok(failed);
+    }
     owner.watch_traces(stack);
     owner.renew_if_forked();
     match owner.descriptor() {
@@ -132,10 +141,11 @@ pub(crate) fn is_owner(owner: &Owner, stack: Stack) -> Result {
     Ok(Outcome::Values(1))
 }
 
-/// Misuse, unless this is the owner's thread.
-pub(crate) fn own_thread(owner: &Owner, function: &str) -> Result<()> {
+/// A failure, unless this is the owner's thread: code that runs under the lock may be on another one.
+pub(crate) fn wrong_thread(owner: &Owner, stack: Stack, function: &str) -> Option<Outcome> {
     if owner.is_owner() {
-        return Ok(());
+        return None;
     }
-    Err(format!("{function}: called on a thread that does not own this Lua state").into())
+    let message = format!("{function}: called on a thread that does not own this Lua state");
+    Some(fail(stack, &message, "wrong_thread"))
 }

@@ -12,13 +12,14 @@ use crate::call;
 use crate::callback;
 use crate::dispatch;
 use crate::fetch;
-use crate::function::{Outcome, Result};
+use crate::function::{Outcome, Result, fail};
 use crate::owner::Owner;
 use crate::port::Endpoint;
 use crate::protect::Raised;
 use crate::question::Question;
 use crate::report;
 use crate::request::Exchange;
+use crate::run::wrong_thread;
 use crate::stack::{Anchor, Stack};
 #[cfg(feature = "luajit")]
 use crate::stream;
@@ -108,7 +109,7 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
 pub(crate) const STARTER: i32 = 1;
 const CALL_STARTER: i32 = 2;
 /// What lies below all else on a private thread.
-const BASE: i32 = 2;
+pub(crate) const BASE: i32 = 2;
 
 /// What a task goes on with when its handler has returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -241,6 +242,7 @@ pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor
 fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fetches) {
     let outer = owner.running.replace(Some(task.stack));
     let wait_before = owner.wait.take();
+    let may_not_wait = owner.may_not_wait.replace(false);
     let fetches_before = owner.fetches.replace(fetches);
     let handler_before = owner.handler.get();
     let doing_before = owner.mailbox(|mailbox| mailbox.note(task.origin.doing()));
@@ -252,6 +254,7 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fet
     owner.depth.set(owner.depth.get() - 1);
     owner.mailbox(|mailbox| doing_before.map(|before| mailbox.note(before)));
     owner.running.set(outer);
+    owner.may_not_wait.set(may_not_wait);
     owner.fetches.set(fetches_before);
     owner.handler.set(handler_before);
     #[cfg(feature = "luajit")]
@@ -280,13 +283,18 @@ fn run(owner: &Owner, stack: Stack, mut task: Task, arguments: i32, fetches: Fet
 const IDLE: usize = 64;
 
 fn recycle(owner: &Owner, stack: Stack, task: &Task) {
-    task.stack.set_top(BASE);
+    give_back(owner, stack, (task.stack, task.anchor));
+}
+
+/// A private thread whose function has returned.
+pub(crate) fn give_back(owner: &Owner, stack: Stack, thread: (Stack, Anchor)) {
+    thread.0.set_top(BASE);
     let mut idle = owner.idle.borrow_mut();
     if idle.len() < IDLE {
-        idle.push((task.stack, task.anchor));
+        idle.push(thread);
     } else {
         drop(idle);
-        stack.release(task.anchor);
+        stack.release(thread.1);
     }
 }
 
@@ -410,6 +418,9 @@ pub(crate) fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>
     }
 }
 
+/// Why code that runs under the lock is told not to wait.
+pub(crate) const MAY_NOT_WAIT: &str = "what runs under the state's lock may not wait";
+
 /// Is this code a handler or a spawned function, which alone may be suspended?
 pub(crate) fn may_wait(owner: &Owner, stack: Stack) -> bool {
     owner.running.get() == Some(stack)
@@ -419,6 +430,9 @@ pub(crate) fn may_wait(owner: &Owner, stack: Stack) -> bool {
 pub(crate) fn spawn(owner: &Owner, stack: Stack) -> Result {
     if stack.kind(1) != lua::LUA_TFUNCTION {
         return Err(format!("moonport.spawn: expected a function, got {}", stack.type_name(1)).into());
+    }
+    if let Some(failed) = wrong_thread(owner, stack, "moonport.spawn") {
+        return Ok(failed);
     }
     if owner.depth.get() >= dispatch::DEEPEST {
         return Err("moonport.spawn: nested more than 16 deep".into());
@@ -437,6 +451,9 @@ pub(crate) fn spawn(owner: &Owner, stack: Stack) -> Result {
 /// `moonport.sleep(seconds)`.
 pub(crate) fn sleep(owner: &Owner, stack: Stack) -> Result {
     let wait = timer::seconds(stack, 1, "moonport.sleep")?;
+    if owner.may_not_wait.get() {
+        return Ok(fail(stack, &format!("moonport.sleep: {MAY_NOT_WAIT}"), "would_deadlock"));
+    }
     if !may_wait(owner, stack) {
         return Err("moonport.sleep: only a handler or a function started by moonport.spawn can sleep".into());
     }

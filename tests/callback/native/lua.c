@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * The module `native`: from Lua values to calls and back. A pointer is light userdata, or cdata under LuaJIT. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "native.h"
 
@@ -161,6 +163,21 @@ static int write_int(lua_State *L) {
   return 0;
 }
 
+/* rest(seconds): sleeps, with the state in hand. */
+static int rest(lua_State *L) {
+  double seconds = luaL_checknumber(L, 1);
+  struct timespec left = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+  while (nanosleep(&left, &left) != 0) continue;
+  return 0;
+}
+
+/* readable(descriptor, milliseconds) */
+static int readable(lua_State *L) {
+  struct pollfd entry = {.fd = (int)luaL_checkinteger(L, 1), .events = POLLIN};
+  lua_pushboolean(L, poll(&entry, 1, (int)luaL_checkinteger(L, 2)) == 1);
+  return 1;
+}
+
 static void set_functions(lua_State *L, const luaL_Reg *functions) {
   for (; functions->name; functions++) {
     lua_pushcfunction(L, functions->func);
@@ -179,6 +196,8 @@ int luaopen_native(lua_State *L) {
       {"int_at", int_at},
       {"write_int", write_int},
       {"nothing", nothing},
+      {"rest", rest},
+      {"readable", readable},
       {NULL, NULL},
   };
   lua_newtable(L);

@@ -72,6 +72,17 @@ static void run_asks_and_sends(call *c) {
   out_signed(c, answer);
 }
 
+/* asks and sends many(int (*)(int), moonport.api, port, count): how many answers were right, then a message. */
+static void run_asks_and_sends_many(call *c) {
+  const moonport_api *api = in_pointer(c, 0);
+  int right = 0;
+  for (int i = 1; i <= INT(2); i++) right += ((int (*)(int))c->pointer)(i) == i + 1;
+  if (api->send((moonport_port){(uint64_t)in_integer(c, 1)}, "x", 1, 0, 0) != MOONPORT_OK) {
+    call_fail(c, "the port took no message");
+  }
+  out_signed(c, right);
+}
+
 /* asks(int (*)(int), count): how many answers were number + 1, how many -1, and how many wrong. */
 static void run_asks(call *c) {
   int right = 0, given_up = 0, wrong = 0;
@@ -192,6 +203,7 @@ static const struct {
     {"order", run_order},
     {"posts and asks", run_posts_and_asks},
     {"asks and sends", run_asks_and_sends},
+    {"asks and sends many", run_asks_and_sends_many},
     {"asks", run_asks},
     {"asks until closed", run_asks_until_closed},
     {"posts for ever", run_posts_for_ever},

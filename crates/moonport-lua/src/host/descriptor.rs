@@ -125,6 +125,7 @@ impl Owner {
 
     /// Sets the descriptor's timer to the next due time. Call it when that may have changed.
     pub(crate) fn rearm(&self) {
+        self.disturb();
         if let Some(descriptor) = &*self.descriptor.borrow() {
             set_timer(&descriptor.timer, self.next_due().map(until));
         }

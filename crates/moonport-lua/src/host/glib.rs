@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use moonport_core::{fork, wait_readable};
 
+use super::glib_poll::{self, Poll};
 use super::library::Library;
 use crate::attach::{self, Turn};
 use crate::dispatch::{self, Budget};
@@ -59,7 +60,7 @@ struct Functions {
 static FUNCTIONS: Functions = Functions { prepare, check: None, dispatch, finalize: None, unused: [0; 2] };
 
 /// What of GLib is called; it has all of it since 2.36.
-struct Glib {
+pub(super) struct Glib {
     source_new: unsafe extern "C" fn(*const Functions, c_uint) -> *mut Source,
     add_unix_fd: unsafe extern "C" fn(*mut Source, c_int, c_uint) -> *mut c_void,
     modify_unix_fd: unsafe extern "C" fn(*mut Source, *mut c_void, c_uint),
@@ -71,6 +72,8 @@ struct Glib {
     unref: unsafe extern "C" fn(*mut Source),
     acquire: unsafe extern "C" fn(*mut c_void) -> c_int,
     release: unsafe extern "C" fn(*mut c_void),
+    pub(super) get_poll_func: unsafe extern "C" fn(*mut c_void) -> Poll,
+    pub(super) set_poll_func: unsafe extern "C" fn(*mut c_void, Poll),
 }
 
 #[cfg(target_vendor = "apple")]
@@ -104,6 +107,8 @@ impl Glib {
             unref: function!(c"g_source_unref"),
             acquire: function!(c"g_main_context_acquire"),
             release: function!(c"g_main_context_release"),
+            get_poll_func: function!(c"g_main_context_get_poll_func"),
+            set_poll_func: function!(c"g_main_context_set_poll_func"),
         };
         Some(FOUND.get_or_init(|| found))
     }
@@ -198,6 +203,7 @@ impl Taken {
         unsafe { (self.glib.destroy)(self.source) };
         // SAFETY: the reference is given back, once.
         unsafe { (self.glib.unref)(self.source) };
+        glib_poll::update(self.glib);
     }
 }
 
@@ -244,6 +250,9 @@ unsafe extern "C" fn prepare(source: *mut Source, timeout: *mut c_int) -> c_int 
     let this = unsafe { &*source };
     if this.is_forked() {
         return 1;
+    }
+    if this.is_at_home() && glib_poll::is_wanted(this.owner()) != glib_poll::is_set() {
+        glib_poll::update(glib);
     }
     let (watched, milliseconds) = this.look();
     // SAFETY: GLib gives a place for it.

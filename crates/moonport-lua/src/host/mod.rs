@@ -10,5 +10,6 @@ pub(crate) mod descriptor;
 #[path = "watcher.rs"]
 pub(crate) mod descriptor;
 pub(crate) mod glib;
+mod glib_poll;
 mod library;
 pub(crate) mod sdl;
