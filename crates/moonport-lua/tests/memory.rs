@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 
 use mlua_sys as lua;
 use mlua_sys::lua_State;
@@ -37,6 +37,26 @@ unsafe extern "C" fn allocate(budget: *mut c_void, block: *mut c_void, old: usiz
     }
     // SAFETY: as above.
     unsafe { libc::realloc(block, new) }
+}
+
+/// `call_back(pointer)`: what a callback of the type below gives for "abc" and 4.
+unsafe extern "C-unwind" fn call_back(state: *mut lua_State) -> c_int {
+    type Callback = unsafe extern "C" fn(*const c_char, c_int) -> c_int;
+    // SAFETY: Lua calls this with its own state.
+    let mut pointer = unsafe { lua::lua_touserdata(state, 1) };
+    if pointer.is_null() {
+        // SAFETY: else it is the FFI library's pointer.
+        let holder: *const *mut c_void = unsafe { lua::lua_topointer(state, 1) }.cast();
+        // SAFETY: which holds the address.
+        pointer = unsafe { *holder };
+    }
+    // SAFETY: the test passes the pointer of such a callback.
+    let callback = unsafe { std::mem::transmute::<*mut c_void, Callback>(pointer) };
+    // SAFETY: the text ends with a NUL.
+    let answer = unsafe { callback(c"abc".as_ptr(), 4) };
+    // SAFETY: there is room for a result.
+    unsafe { lua::lua_pushnumber(state, answer.into()) };
+    1
 }
 
 /// Where on_error's handler finds no memory either, stderr gets the report: thousands of lines here. Panics of tests are
@@ -77,6 +97,10 @@ impl Limited {
         // SAFETY: the state is this thread's, as everywhere below.
         unsafe { lua::lua_pushcfunction(state, libraries) };
         limited.call(0, 0).expect("libraries");
+        // SAFETY: as above.
+        unsafe { lua::lua_pushcfunction(state, call_back) };
+        // SAFETY: as above; there is memory.
+        unsafe { lua::lua_setglobal(state, c"call_back".as_ptr()) };
         // SAFETY: as above. Kept on the stack: with memory gone, not even a function could be pushed in every Lua.
         unsafe { lua::lua_pushcfunction(state, moonport_lua::luaopen_moonport) };
         limited
@@ -268,6 +292,39 @@ fn json_both_ways() {
         end
         return work, function()
             assert(moonport.json.encode({ 1, 'x' }) == '[1,\"x\"]')
+            afterwards(moonport, port)
+        end",
+    );
+}
+
+#[test]
+fn locked_callbacks_give_the_result_or_the_default() {
+    at_every_allocation(
+        "locked callbacks",
+        "local port = moonport.port()
+        local nested
+        local callback = moonport.callback('int (*)(const char *text, int number)', function(text, number)
+            local list = { text .. tostring(port), number }
+            if not nested then
+                nested = true
+                call_back(moonport.pointer)
+                nested = false
+            end
+            return #text + list[2]
+        end, { mode = 'locked', default = -1 })
+        moonport.pointer = callback.pointer
+        local function check(answer) if answer ~= 7 and answer ~= -1 then os.exit(4) end end
+        local function work()
+            nested = false
+            check(call_back(moonport.pointer))
+            moonport.step()
+        end
+        return work, function()
+            nested = false
+            moonport.on_error(nil)
+            while moonport.step() > 0 do end
+            assert(call_back(moonport.pointer) == 7, 'with memory')
+            callback:close()
             afterwards(moonport, port)
         end",
     );
