@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use include_dir::{Dir, include_dir};
 
 /// Each is a Lua module of the suite.
-pub(crate) const NAMES: [&str; 5] = ["ports", "callbacks", "hosts", "http", "json"];
+pub(crate) const NAMES: [&str; 6] = ["ways", "ports", "callbacks", "hosts", "http", "json"];
 
 static SUITE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../bench/suite");
 

@@ -17,7 +17,7 @@ fn an_unknown_benchmark_is_an_error_that_names_the_known_ones() {
 
 #[test]
 fn without_a_compiler_it_says_what_it_needs() {
-    for name in ["ports", "callbacks", "hosts", "http"] {
+    for name in ["ways", "ports", "callbacks", "hosts", "http"] {
         let output = Command::new(env!("CARGO_BIN_EXE_moonport"))
             .args(["bench", name])
             .env("PATH", "/bin-that-is-not-there")
@@ -144,4 +144,49 @@ fn every_document_is_decoded_and_encoded_by_every_library() {
     let goals = benchmark["goals"].as_array().expect("goals");
     assert_eq!(goals.len(), 2 * 2 * 6, "{text}");
     assert!(goals.iter().all(|goal| goal["value"].is_number()), "{text}");
+}
+
+#[test]
+#[ignore = "takes a minute: scripts/test"]
+fn the_three_ways_are_measured_and_drawn() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().expect("a folder");
+    let json = folder.path().join("ways.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moonport"));
+    command.args(["bench", "ways", "--json"]).arg(&json).env("MOONPORT_ROUNDS", "1");
+    let output = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+
+    let all: Value = serde_json::from_slice(&std::fs::read(&json).expect("JSON")).expect("JSON");
+    let benchmark = &all["benchmarks"][0];
+    let ways = ["polling", "lock", "queue"];
+    let delays = rows(benchmark);
+    assert_eq!(delays.iter().map(|row| &row[0]).collect::<Vec<_>>(), ways, "{text}");
+    let median = |row: usize| delays[row][1].as_f64().expect("a number");
+    // A timer of 10 ms takes 5 ms in the median. It is no timer where it takes a fifth of that.
+    assert!(median(0) > 1000.0 && median(1) < median(0) && median(2) < median(0), "{text}");
+    let floods = benchmark["tables"][1]["rows"].as_array().expect("a table");
+    assert_eq!(floods.len(), 2 * ways.len(), "{text}");
+    for (row, way) in floods.iter().zip(ways.iter().cycle()) {
+        assert!(row[1] == *way && row[2].as_f64().is_some_and(|rate| rate > 0.0), "{text}");
+    }
+    let ended = benchmark["tables"][2]["rows"].as_array().expect("a table");
+    assert!(!ended.is_empty(), "{text}");
+    let goals = benchmark["goals"].as_array().expect("goals");
+    assert!(goals.len() == 4 && goals.iter().all(|goal| goal["value"].is_number()), "{text}");
+
+    let drawn = Command::new(env!("CARGO_BIN_EXE_moonport"))
+        .arg("run")
+        .arg(root.join("bench/plots.lua"))
+        .arg(&json)
+        .arg(folder.path())
+        .output()
+        .expect("it runs");
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    for name in ["delay", "throughput", "idle"] {
+        let file = folder.path().join(format!("three-ways-{name}.svg"));
+        let picture = std::fs::read_to_string(&file).expect("a picture");
+        assert!(picture.ends_with("</svg>\n") && ways.iter().all(|way| picture.contains(way)), "{picture}");
+    }
 }
