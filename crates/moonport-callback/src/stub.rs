@@ -13,9 +13,6 @@ use crate::machine;
 /// How many callbacks a process may make.
 pub const COUNT: usize = machine::COUNT;
 
-/// Bytes from one stub to the next.
-const SPACING: usize = 16;
-
 /// What a stub calls.
 pub trait Target: Sync {
     /// A native call has come. Its results are zero unless this sets them. A panic in here ends at the stub.
@@ -41,7 +38,7 @@ impl Stub {
     /// The function pointer. It can be called for the life of the process.
     #[must_use]
     pub fn address(self) -> *const c_void {
-        machine::first().wrapping_byte_add(self.0 * SPACING)
+        machine::TABLE.address(self.0)
     }
 
     /// The bound stub with this address.
@@ -49,9 +46,8 @@ impl Stub {
     /// Thread: any. Blocks: never.
     #[must_use]
     pub fn find(address: *const c_void) -> Option<Self> {
-        let distance = address.addr().checked_sub(machine::first().addr())?;
-        let number = distance / SPACING;
-        (distance.is_multiple_of(SPACING) && binding(number).is_some()).then_some(Self(number))
+        let number = machine::TABLE.number(address)?;
+        binding(number).is_some().then_some(Self(number))
     }
 
     /// Its place in the table, from 0.

@@ -68,7 +68,9 @@ fn stubs_are_found_by_their_address_alone() {
     assert_eq!(Stub::find(address.wrapping_byte_sub(1)), None);
     assert_eq!(Stub::find(std::ptr::null()), None);
     assert_eq!(Stub::find(address.wrapping_byte_add(16 * stub::COUNT)), None);
-    let unbound = address.wrapping_byte_add(16 * (stub::COUNT - 1 - first.number()));
+    // Few are bound here: the 16th is not.
+    let spacing = if cfg!(all(target_arch = "x86_64", unix)) { 8 } else { 16 };
+    let unbound = address.wrapping_byte_add(spacing * (15 - first.number()));
     assert_eq!(Stub::find(unbound), None);
     // SAFETY: an unbound stub looks at no argument and gives zero.
     let unbound = unsafe { std::mem::transmute::<*const c_void, unsafe extern "C" fn() -> u64>(unbound) };

@@ -3,7 +3,11 @@
 
 use std::arch::global_asm;
 
+use super::Table;
+
 pub(crate) const COUNT: usize = 8192;
+
+pub(crate) const TABLE: Table = Table { in_group: 8192, spacing: 16, group_size: 8192 * 16 };
 
 /// What the common part of the stubs saves, in this order.
 #[derive(Debug, Default)]

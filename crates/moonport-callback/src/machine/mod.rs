@@ -44,7 +44,7 @@ mod processor;
 
 use std::ffi::c_void;
 
-pub(crate) use processor::{COUNT, Registers};
+pub(crate) use processor::{COUNT, Registers, TABLE};
 
 unsafe extern "C" {
     static moonport_stubs: u8;
@@ -54,7 +54,25 @@ unsafe extern "C" {
     pub(crate) fn invoke(function: *const c_void, registers: *mut Registers, stack: *const u64, words: usize);
 }
 
-/// The address of stub 0.
-pub(crate) fn first() -> *const c_void {
-    (&raw const moonport_stubs).cast()
+/// Where the stubs are, in bytes: so many to a group, which share what comes after them.
+pub(crate) struct Table {
+    in_group: usize,
+    spacing: usize,
+    group_size: usize,
+}
+
+impl Table {
+    pub(crate) fn address(&self, stub: usize) -> *const c_void {
+        let offset = stub / self.in_group * self.group_size + stub % self.in_group * self.spacing;
+        (&raw const moonport_stubs).cast::<c_void>().wrapping_byte_add(offset)
+    }
+
+    /// The stub with this address; where the table ends is not looked at.
+    pub(crate) fn number(&self, address: *const c_void) -> Option<usize> {
+        let offset = address.addr().checked_sub((&raw const moonport_stubs).addr())?;
+        let (group, offset) = (offset / self.group_size, offset % self.group_size);
+        let number = offset / self.spacing;
+        let is_one = offset.is_multiple_of(self.spacing) && number < self.in_group;
+        is_one.then(|| group * self.in_group + number)
+    }
 }

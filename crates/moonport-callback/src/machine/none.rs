@@ -3,7 +3,11 @@
 
 use std::ffi::c_void;
 
+use super::Table;
+
 pub(crate) const COUNT: usize = 0;
+
+pub(crate) const TABLE: Table = Table { in_group: 8192, spacing: 16, group_size: 8192 * 16 };
 
 #[derive(Debug, Default)]
 #[repr(C)]

@@ -3,7 +3,12 @@
 
 use std::arch::global_asm;
 
+use super::Table;
+
 pub(crate) const COUNT: usize = 8192;
+
+/// A stub has 8 bytes: it puts its number in its group into al, and a short jump takes it to the end of the group.
+pub(crate) const TABLE: Table = Table { in_group: 16, spacing: 8, group_size: 144 };
 
 /// What the common part of the stubs saves, in this order.
 #[derive(Debug, Default)]
@@ -23,13 +28,21 @@ global_asm!(
     begin!("moonport_stubs"),
     r#"
     .cfi_startproc
-    .set moonport_stub_number, 0
-    .rept {count}
+    .set moonport_stub_group, 0
+    .rept {groups}
     .balign 16
+    .set moonport_stub_number, 0
+    .rept {in_group}
     endbr64
-    mov eax, moonport_stub_number
-    jmp 2f
+    mov al, moonport_stub_number
+    jmp 3f
     .set moonport_stub_number, moonport_stub_number + 1
+    .endr
+3:
+    movzx eax, al
+    add eax, moonport_stub_group
+    jmp 2f
+    .set moonport_stub_group, moonport_stub_group + {in_group}
     .endr
     .cfi_endproc
     .balign 64
@@ -117,6 +130,7 @@ global_asm!(
     .cfi_endproc
 "#,
     end!("moonport_invoke"),
-    count = const COUNT,
+    groups = const COUNT / TABLE.in_group,
+    in_group = const TABLE.in_group,
     enter = sym crate::stub::enter,
 );
