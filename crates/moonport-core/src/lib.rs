@@ -42,8 +42,14 @@ mod wake;
 
 #[cfg(all(unix, not(loom)))]
 pub mod lane;
+#[cfg(all(windows, not(loom)))]
+#[path = "lane_windows.rs"]
+pub mod lane;
+#[cfg(all(windows, not(loom)))]
+mod loopback;
 pub mod reply;
 
+pub mod errno;
 pub mod fork;
 mod pool;
 pub mod registry;
@@ -62,3 +68,5 @@ pub use message::{Encoding, Message, Payload};
 pub use port::{BLOCK_TIME, Overflow, PortOptions, PortStats, SendError, Sender, Sent};
 pub use queue::Event;
 pub use slot::PortKey;
+#[cfg(not(loom))]
+pub use wake::Descriptor;

@@ -124,7 +124,7 @@ fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
 impl Owner {
     /// The descriptor for other loops.
     pub(crate) fn descriptor(&self) -> io::Result<RawFd> {
-        let wake = self.mailbox(|mailbox| mailbox.descriptor()).ok_or(io::ErrorKind::BrokenPipe)?;
+        let wake = self.mailbox(|mailbox| mailbox.descriptor()).ok_or(io::ErrorKind::BrokenPipe)??;
         let mut place = self.descriptor.borrow_mut();
         let descriptor = match place.take() {
             Some(descriptor) => descriptor,
