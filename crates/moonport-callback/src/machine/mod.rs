@@ -7,9 +7,13 @@ mod processor;
 #[cfg(all(target_arch = "x86_64", unix, not(target_vendor = "apple")))]
 #[path = "x86_64.rs"]
 mod processor;
+#[cfg(all(target_arch = "x86_64", windows))]
+#[path = "x86_64_windows.rs"]
+mod processor;
 #[cfg(not(any(
     all(target_arch = "aarch64", target_os = "linux"),
-    all(target_arch = "x86_64", unix, not(target_vendor = "apple"))
+    all(target_arch = "x86_64", unix, not(target_vendor = "apple")),
+    all(target_arch = "x86_64", windows)
 )))]
 #[path = "none.rs"]
 mod processor;
