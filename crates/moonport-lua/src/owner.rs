@@ -20,8 +20,8 @@ use crate::call::Calling;
 use crate::capi;
 use crate::dispatch::Round;
 use crate::fetch::Incoming;
+use crate::host::Waker;
 use crate::host::descriptor::Descriptor;
-use crate::host::sdl::Waker;
 use crate::http::Site;
 use crate::lanes;
 use crate::port::Endpoint;
@@ -107,8 +107,8 @@ pub(crate) struct Owner {
     /// Other loops that run this owner's turns.
     pub(crate) attachments: RefCell<Vec<Rc<Attached>>>,
     pub(crate) refusals: Cell<Refusals>,
-    /// While it is attached to SDL.
-    pub(crate) sdl: RefCell<Option<Rc<Waker>>>,
+    /// While it is attached to a loop that is woken by something else than the descriptor.
+    pub(crate) waker: RefCell<Option<Rc<Waker>>>,
     /// Ports with a lane.
     pub(crate) lanes: RefCell<Vec<Rc<Endpoint>>>,
     /// Questions that wait for their answers.
@@ -274,7 +274,7 @@ impl Owner {
             descriptor: RefCell::default(),
             attachments: RefCell::default(),
             refusals: Cell::default(),
-            sdl: RefCell::default(),
+            waker: RefCell::default(),
             lanes: RefCell::default(),
             calls: RefCell::default(),
             returned: RefCell::new(Some(Rc::default())),

@@ -102,17 +102,6 @@ pub(super) fn empty(descriptor: &OwnedFd) {
     unsafe { libc::read(descriptor.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
 }
 
-/// Leaves the thread's errno as it was.
-pub(super) fn keep_errno(call: impl FnOnce()) {
-    // SAFETY: takes nothing and always succeeds.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: the place is this thread's errno.
-    let before = unsafe { *place };
-    call();
-    // SAFETY: as above.
-    unsafe { *place = before };
-}
-
 fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
@@ -135,6 +124,11 @@ impl Owner {
         self.mailbox(|mailbox| mailbox.watch(number));
         self.rearm();
         Ok(number)
+    }
+
+    /// Before a lane is watched.
+    pub(crate) fn prepare_to_watch(&self) -> io::Result<()> {
+        self.descriptor().map(drop)
     }
 
     /// The part of the descriptor that no sender tells of: timers and lanes.
