@@ -43,6 +43,14 @@ EXPORT unsigned window_loop(void) {
 
 EXPORT void window_quit(void) { PostQuitMessage(0); }
 
+static void CALLBACK elapsed(HWND window, UINT message, UINT_PTR timer, DWORD time) {
+  (void)window, (void)message, (void)time;
+  KillTimer(NULL, timer);
+  PostQuitMessage(0);
+}
+
+EXPORT void window_quit_later(void) { SetTimer(NULL, 0, 50, elapsed); }
+
 static HWND box;
 
 static BOOL CALLBACK find(HWND window, LPARAM unused) {

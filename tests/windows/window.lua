@@ -8,6 +8,7 @@ ffi.cdef([[
 void window_send(const void *moonport, unsigned long long id, unsigned threads, unsigned count);
 unsigned window_loop(void);
 void window_quit(void);
+void window_quit_later(void);
 int window_box(void);
 int window_close_box(void);
 void window_menu(void);
@@ -142,6 +143,28 @@ function cases.compiled()
   end
   assert(got == sent, got)
   print(("%d messages around a compiled loop"):format(got))
+  port:close()
+end
+
+-- Each handler runs a loop, sixteen deep; what the last one gets no turn for is delivered when that has ended.
+function cases.deep()
+  assert(moonport.attach())
+  local port, got = moonport.port(), 0
+  port:on(function()
+    got = got + 1
+    if got <= 16 then
+      port:send("deeper")
+      if got == 16 then
+        library.window_quit_later()
+      end
+      loop()
+    end
+    library.window_quit()
+  end)
+  port:send("first")
+  loop()
+  assert(got == 17, got)
+  print(("%d messages in nested loops"):format(got))
   port:close()
 end
 

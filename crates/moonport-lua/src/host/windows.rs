@@ -164,7 +164,7 @@ impl Waker {
         let budget = self.budgets.borrow().first().copied();
         let Some(budget) = budget else { return };
         if owner.depth.get() >= dispatch::DEEPEST {
-            // The end of the turn that is less deep sends another one.
+            // The end of a turn that is less deep sends another one.
             return;
         }
         let refused = attach::turn(owner, budget) == Turn::Refused;
@@ -196,9 +196,13 @@ impl Waker {
         }
     }
 
-    /// What a turn has left, the mailbox has told of when it came to rest.
-    #[expect(clippy::unused_self, reason = "the signature of all wakers")]
-    pub(crate) fn turn_ends(&self, _: &Owner) {}
+    /// A message tells of what this turn has left. The mailbox has not where its flag stood: handlers nested as deep as they may
+    /// have taken that message, and delivered nothing.
+    pub(crate) fn turn_ends(&self, owner: &Owner) {
+        if owner.mailbox(|mailbox| mailbox.is_drained()) == Some(false) {
+            self.shared.post();
+        }
+    }
 
     /// One attachment more.
     pub(super) fn add(&self, budget: Budget) {
