@@ -317,11 +317,13 @@ fn one_connection_too_many_is_told_so() {
     assert_eq!(fourth.answer().1, b"fourth");
 }
 
+#[cfg(target_os = "linux")]
 fn count(directory: &str) -> usize {
     fs::read_dir(directory).unwrap().count()
 }
 
 /// Other tests run beside this one, so it looks at its own process.
+#[cfg(target_os = "linux")]
 #[test]
 fn two_hundred_lives_leave_no_thread_and_no_descriptor() {
     const MARK: &str = "MOONPORT_HTTP_LIVES";
