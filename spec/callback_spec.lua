@@ -46,7 +46,7 @@ if not jit then
   return
 end
 
-local ffi = require("ffi")
+local ffi, C = require("ffi"), spec.C
 -- Other Luas cannot read such numbers.
 local low, high, one = loadstring("return -2LL ^ 62, 2ULL ^ 63, 1LL")()
 ffi.cdef([[
@@ -57,19 +57,19 @@ struct moonport_spec_outer {
   const uint8_t *bytes; union { const char *either; int other; } choice;
 };
 typedef unsigned int moonport_spec_code;
-int pthread_create(unsigned long *, const void *, void *(*)(void *), void *);
-int pthread_join(unsigned long, void **);
+int pthread_create(uintptr_t *, const void *, void *(*)(void *), void *);
+int pthread_join(uintptr_t, void **);
 void qsort(void *, size_t, size_t, int (*)(const void *, const void *));
 int abs(int);
 ]])
 
 -- Calls the function pointer with the argument, on another thread; gives a function that waits for its result.
 local function on_thread(pointer, argument)
-  local thread = ffi.new("unsigned long[1]")
-  equal(ffi.C.pthread_create(thread, nil, pointer, ffi.cast("void *", argument)), 0)
+  local thread = ffi.new("uintptr_t[1]")
+  equal(C.pthread_create(thread, nil, pointer, ffi.cast("void *", argument)), 0)
   return function()
     local result = ffi.new("void *[1]")
-    equal(ffi.C.pthread_join(thread[0], result), 0)
+    equal(C.pthread_join(thread[0], result), 0)
     return tonumber(ffi.cast("intptr_t", result[0]))
   end
 end
@@ -97,7 +97,7 @@ end)
 test("numbers of every kind cross exactly", function()
   local got
   local callback = moonport.callback(
-    "void (*)(_Bool, int8_t, uint8_t, short, unsigned short, int, unsigned, long long, unsigned long, float, double, moonport_spec_code)",
+    "void (*)(_Bool, int8_t, uint8_t, short, unsigned short, int, unsigned, long long, unsigned long long, float, double, moonport_spec_code)",
     handler(function(...)
       got = { ... }
     end)
@@ -201,7 +201,7 @@ test("a returning callback gives its results on this thread at once", function()
     return ffi.cast("int *", a)[0] - ffi.cast("int *", b)[0]
   end, { default = 0 })
   local list = ffi.new("int[8]", 5, 3, 8, 1, 7, 2, 6, 4)
-  ffi.C.qsort(list, 8, 4, compare.pointer)
+  C.qsort(list, 8, 4, compare.pointer)
   for i = 0, 7 do
     equal(list[i], i + 1)
   end
@@ -411,7 +411,7 @@ test("compiled loops that call back never crash, and inside moonport.call the va
     return ffi.cast("int *", a)[0] - ffi.cast("int *", b)[0]
   end, { default = 0 })
   -- So that the loop has no function pointer to convert, which is not compiled.
-  local sort = ffi.cast("void (*)(void *, size_t, size_t, void *)", ffi.C.qsort)
+  local sort = ffi.cast("void (*)(void *, size_t, size_t, void *)", C.qsort)
   local pointer, list = ffi.cast("void *", compare.pointer), ffi.new("int[2]")
   local code = [[local sort, list, pointer, count, every = ...
     local sorted = 0
@@ -451,6 +451,6 @@ test("moonport.call gives results and errors as they are", function()
   equal(fine, false)
   equal(raised, object)
   equal(moonport.call(moonport.call, give), 0)
-  equal(moonport.call(ffi.C.abs, -3), 3)
+  equal(moonport.call(C.abs, -3), 3)
   equal(jit.status(), was_on)
 end)

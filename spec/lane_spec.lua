@@ -11,10 +11,11 @@ ffi.cdef([[
   long send(int descriptor, const void *data, size_t size, int flags);
   long recv(int descriptor, void *data, size_t size, int flags);
 ]])
+local C = spec.C
 local DONTWAIT, EAGAIN, EPIPE, EMSGSIZE = 0x40, 11, 32, 90
 
 local function send(descriptor, text)
-  if tonumber(ffi.C.send(descriptor, text, #text, DONTWAIT)) == #text then
+  if tonumber(C.send(descriptor, text, #text, DONTWAIT)) == #text then
     return 0
   end
   return ffi.errno()
@@ -22,7 +23,7 @@ end
 
 local function recv(descriptor)
   local buffer = ffi.new("char[?]", 4096)
-  local length = tonumber(ffi.C.recv(descriptor, buffer, 4096, DONTWAIT))
+  local length = tonumber(C.recv(descriptor, buffer, 4096, DONTWAIT))
   return length >= 0 and ffi.string(buffer, length) or nil
 end
 
@@ -88,8 +89,9 @@ test("a full port leaves datagrams to the kernel and loses none", function()
     code = send(descriptor, tostring(sent + 1))
     sent = sent + (code == 0 and 1 or 0)
     moonport.step()
-  until code ~= 0
-  equal(code, EAGAIN)
+  -- Windows holds nobody back: a lane has room for so much there, and what exceeds it is lost.
+  until code ~= 0 or spec.is_windows and sent == 100
+  equal(code, spec.is_windows and 0 or EAGAIN)
   local got = 0
   port:on(function(value)
     got = got + 1
@@ -104,7 +106,7 @@ test("what is too large is refused, never split", function()
   local port = moonport.port()
   local descriptor = port:descriptor()
   equal(send(descriptor, ("x"):rep(16 * 1024 * 1024)), EMSGSIZE)
-  local large = ("y"):rep(100000)
+  local large = ("y"):rep(spec.is_windows and 65000 or 100000)
   equal(send(descriptor, large), 0)
   local ok, value = port:receive(1)
   equal(ok, true)
@@ -152,6 +154,7 @@ end)
 
 test("the descriptor of the state is readable just while a lane has something for a handler", function()
   local state = moonport.descriptor()
+  -- At once where the kernel watches lanes; where a thread does, it takes a moment.
   local function readable(milliseconds)
     return spec.readable(state, milliseconds)
   end
@@ -161,12 +164,11 @@ test("the descriptor of the state is readable just while a lane has something fo
   moonport.step()
   equal(readable(), false)
   port:on(function() end)
-  -- At once where the kernel watches lanes; a thread takes a moment.
-  equal(readable(1000), true)
+  equal(readable(5000), true)
   drain()
   equal(readable(), false)
   send(descriptor, "2")
-  equal(readable(1000), true)
+  equal(readable(5000), true)
   drain()
   equal(readable(), false)
   port:close()

@@ -8,7 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#include <winsock2.h>
+#include <windows.h>
+#else
 #include <sys/socket.h>
+#endif
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -128,6 +133,11 @@ static int start_lane(lua_State *L) {
 }
 
 int luaopen_threads(lua_State *L) {
+#ifdef _WIN32
+  /* As -z nodelete does elsewhere: the threads run on when lua_close unloads this. */
+  HMODULE self;
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, (LPCSTR)luaopen_threads, &self);
+#endif
   lua_createtable(L, 0, 4);
   lua_pushcfunction(L, start_blocked);
   lua_setfield(L, -2, "start_blocked");

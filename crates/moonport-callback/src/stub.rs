@@ -7,6 +7,8 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+use moonport_core::errno;
+
 use crate::layout::{Place, Scalar};
 use crate::machine;
 
@@ -130,31 +132,17 @@ impl Call {
 /// # Safety
 /// Only the stubs call it, with their number and their frame.
 pub(crate) unsafe extern "C" fn enter(number: usize, registers: *mut machine::Registers, stack: *const u8) {
-    let errno = errno();
-    // SAFETY: the place is this thread's errno.
-    let before = unsafe { *errno };
-    let mut call = Call { registers, stack };
-    let binding = binding(number);
-    let finished = binding.map(|binding| catch_unwind(AssertUnwindSafe(|| binding.0.call(&mut call))));
-    if !matches!(finished, Some(Ok(()))) {
-        call.set_result(Scalar::U64, 0);
-        call.set_result(Scalar::F64, 0);
-        // Should this panic too, the results stay zero.
-        if let Some(binding) = binding {
-            catch_unwind(AssertUnwindSafe(|| binding.0.failed(&mut call))).unwrap_or(());
+    errno::keep(|| {
+        let mut call = Call { registers, stack };
+        let binding = binding(number);
+        let finished = binding.map(|binding| catch_unwind(AssertUnwindSafe(|| binding.0.call(&mut call))));
+        if !matches!(finished, Some(Ok(()))) {
+            call.set_result(Scalar::U64, 0);
+            call.set_result(Scalar::F64, 0);
+            // Should this panic too, the results stay zero.
+            if let Some(binding) = binding {
+                catch_unwind(AssertUnwindSafe(|| binding.0.failed(&mut call))).unwrap_or(());
+            }
         }
-    }
-    // SAFETY: as above.
-    unsafe { *errno = before };
-}
-
-pub(crate) fn errno() -> *mut libc::c_int {
-    #[cfg(target_os = "linux")]
-    // SAFETY: takes nothing and always succeeds.
-    return unsafe { libc::__errno_location() };
-    #[cfg(target_vendor = "apple")]
-    // SAFETY: takes nothing and always succeeds.
-    return unsafe { libc::__error() };
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    compile_error!("where is errno here?");
+    });
 }

@@ -71,7 +71,14 @@ fn thread_name() -> String {
     format!("the thread {:?} ({number})", String::from_utf8_lossy(name))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(windows)]
+fn thread_name() -> String {
+    // SAFETY: takes nothing.
+    let number = unsafe { windows_sys::Win32::System::Threading::GetCurrentThreadId() };
+    format!("the thread {:?} ({number})", std::thread::current().name().unwrap_or_default())
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
 fn thread_name() -> String {
     format!("the thread {:?}", std::thread::current().name().unwrap_or_default())
 }

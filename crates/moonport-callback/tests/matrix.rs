@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, reason = "the values are made so that they fit")]
 
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::Command;
@@ -137,6 +137,32 @@ fn compile(source: &str) -> PathBuf {
     library
 }
 
+#[cfg(unix)]
+fn load(name: &CStr) -> *mut c_void {
+    // SAFETY: the library has no initialisers.
+    unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) }
+}
+
+#[cfg(unix)]
+fn find_in(library: *mut c_void, name: &CStr) -> *mut c_void {
+    // SAFETY: the library is open, the name ends with a NUL.
+    unsafe { libc::dlsym(library, name.as_ptr()) }
+}
+
+#[cfg(windows)]
+fn load(name: &CStr) -> *mut c_void {
+    // SAFETY: the library has no initialisers but the C runtime's.
+    unsafe { windows_sys::Win32::System::LibraryLoader::LoadLibraryA(name.as_ptr().cast()) }
+}
+
+#[cfg(windows)]
+fn find_in(library: *mut c_void, name: &CStr) -> *mut c_void {
+    use windows_sys::Win32::System::LibraryLoader::GetProcAddress;
+    // SAFETY: the library is open, the name ends with a NUL.
+    let found = unsafe { GetProcAddress(library, name.as_ptr().cast()) };
+    found.map_or(std::ptr::null_mut(), |found| found as *mut c_void)
+}
+
 #[test]
 fn every_signature_passes_its_arguments_and_its_result() {
     let signatures: &'static [Signature] = signatures().leak();
@@ -146,13 +172,11 @@ fn every_signature_passes_its_arguments_and_its_result() {
     let given = std::env::var_os("MOONPORT_MATRIX_LIBRARY").map(PathBuf::from);
     let library = given.clone().unwrap_or_else(|| compile(&source(signatures)));
     let name = CString::new(library.as_os_str().as_encoded_bytes()).expect("no NUL");
-    // SAFETY: the library has no initialisers.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
+    let handle = load(&name);
     assert!(!handle.is_null(), "{} cannot be loaded", library.display());
     let find = |name: String| {
         let symbol = CString::new(name).expect("no NUL");
-        // SAFETY: the handle is open, the name ends with a NUL.
-        let found = unsafe { libc::dlsym(handle, symbol.as_ptr()) };
+        let found = find_in(handle, &symbol);
         assert!(!found.is_null(), "{symbol:?}");
         found
     };

@@ -48,6 +48,9 @@ fn short(plan: &Plan) -> String {
     parts.join(", ")
 }
 
+/// Windows has a short one.
+const ULONG: &str = if cfg!(windows) { "U32" } else { "U64" };
+
 #[test]
 fn accepted() {
     for (text, expected) in [
@@ -58,7 +61,7 @@ fn accepted() {
         ("typedef void (*callback)(int code);", "I32"),
         ("void (*on_data)(const char *data, size_t size)", "bytes #1*1, U64"),
         ("void (*)(const char *, size_t)", "bytes #1*1, U64"),
-        ("void (*)(const char *, unsigned long)", "text, U64"),
+        ("void (*)(const char *, unsigned long)", "text, ULONG"),
         ("void (*)(const char *text, int code)", "text, I32"),
         ("void (*)(char const *text)", "text"),
         ("void (*)(const char *const text)", "text"),
@@ -93,16 +96,17 @@ fn accepted() {
         ("const char *(*)(int) /* @static */", "I32, -> Text(Static)"),
         ("void *(*)(size_t)", "U64, -> pointer"),
         ("_Bool (*)(bool)", "Bool, -> Bool"),
-        ("void (*)(long int, long long int, int unsigned, unsigned long long int)", "I64, I64, U32, U64"),
-        ("void (*)(short unsigned int x, signed char, long unsigned)", "U16, I8, U64"),
+        ("void (*)(long int, long long int, int unsigned, unsigned long long int)", "LONG, I64, U32, U64"),
+        ("void (*)(short unsigned int x, signed char, long unsigned)", "U16, I8, ULONG"),
         ("void (*)(int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t)", "I8, U8, I16, U16, I32, U32"),
         ("void (*)(int64_t, uint64_t, ptrdiff_t, ssize_t, intptr_t, uintptr_t)", "I64, U64, I64, I64, I64, U64"),
-        ("void (*)(unsigned, signed, long, short)", "U32, I32, I64, I16"),
+        ("void (*)(unsigned, signed, long, short)", "U32, I32, LONG, I16"),
         ("void (*)(const int, volatile double, register float)", "I32, F64, F32"),
         ("  void /* nothing */ ( * ) ( int // the code\n ) ; ", "I32"),
         ("((((void (*)(int)))))", "!"),
         ("void (((*)))(int)", "I32"),
     ] {
+        let expected = expected.replace("ULONG", ULONG).replace("LONG", &ULONG.replace('U', "I"));
         match read(text) {
             Ok(plan) => assert_eq!(short(&plan), expected, "{text}"),
             Err(error) => assert_eq!("!", expected, "{text}: {error}"),

@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::ffi::c_void;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use moonport_callback::layout::{Convention, Scalar};
@@ -24,11 +23,18 @@ impl Target for Add {
     }
 }
 
+#[cfg(unix)]
 fn set_errno(value: i32) {
     // SAFETY: takes nothing.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: it is this thread's errno.
     unsafe { *place = value };
+}
+
+#[cfg(windows)]
+fn set_errno(value: i32) {
+    // SAFETY: takes a number.
+    unsafe { windows_sys::Win32::Foundation::SetLastError(value.cast_unsigned()) };
 }
 
 type Adder = unsafe extern "C" fn(i32, f64) -> f64;
@@ -79,9 +85,10 @@ fn stubs_are_found_by_their_address_alone() {
 }
 
 /// All of this runs in a process that may not make memory executable.
+#[cfg(unix)]
 #[test]
 fn no_executable_memory_is_made() {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     const CHILD: &str = "MOONPORT_TEST_MDWE";
     if std::env::var_os(CHILD).is_some() {
         return;

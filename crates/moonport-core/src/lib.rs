@@ -43,8 +43,14 @@ mod wake;
 
 #[cfg(all(unix, not(loom)))]
 pub mod lane;
+#[cfg(all(windows, not(loom)))]
+#[path = "lane_windows.rs"]
+pub mod lane;
+#[cfg(all(windows, not(loom)))]
+mod loopback;
 pub mod reply;
 
+pub mod errno;
 pub mod fork;
 mod pool;
 #[cfg(not(loom))]
@@ -66,5 +72,5 @@ pub use port::{BLOCK_TIME, Overflow, PortOptions, PortStats, SendError, Sender, 
 pub use queue::Event;
 pub use slot::PortKey;
 pub use state_lock::{LockError, StateLock, WATCH};
-#[cfg(all(unix, not(loom)))]
-pub use wake::poll::keep_errno;
+#[cfg(not(loom))]
+pub use wake::Descriptor;

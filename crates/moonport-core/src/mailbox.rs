@@ -6,8 +6,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-#[cfg(not(loom))]
-use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
 use crate::doing::Doing;
@@ -19,6 +17,8 @@ use crate::queue::{AHEAD, Entry, Event, Queue};
 use crate::registry;
 use crate::slot::{PortKey, phase};
 use crate::state_lock::StateLock;
+#[cfg(not(loom))]
+use crate::wake::Descriptor;
 use crate::wake::{Function, HookOf};
 
 /// Why a port was not made.
@@ -217,6 +217,12 @@ impl Mailbox {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.batch.is_empty()
+    }
+
+    /// Had more than one thing come when the owner last looked into the queue?
+    #[must_use]
+    pub fn has_several(&self) -> bool {
+        self.batch.len() + self.events.len() > 1
     }
 
     /// Takes back what [`Mailbox::next`] gave, so that its memory is used again. Dropping it is as good, but slower.
@@ -491,9 +497,11 @@ impl Mailbox {
     }
 
     /// The descriptor that is readable while something waits, for poll and its kin. Valid as long as the mailbox.
+    ///
+    /// # Errors
+    /// Windows makes a socket for it at the first call, and may have none to give.
     #[cfg(not(loom))]
-    #[must_use]
-    pub fn descriptor(&self) -> RawFd {
+    pub fn descriptor(&self) -> io::Result<Descriptor> {
         self.queue.wake.descriptor()
     }
 
@@ -551,7 +559,7 @@ impl Mailbox {
 
     /// From now on waits sleep on `watched`, a set of descriptors that has this mailbox's among them.
     #[cfg(not(loom))]
-    pub fn watch(&mut self, watched: RawFd) {
+    pub fn watch(&mut self, watched: Descriptor) {
         self.queue.watch(Some(watched));
         self.rest();
     }
@@ -736,7 +744,7 @@ impl Notifier {
     /// What [`Mailbox::watch`] was given.
     #[cfg(not(loom))]
     #[must_use]
-    pub fn watched(self) -> Option<RawFd> {
+    pub fn watched(self) -> Option<Descriptor> {
         self.queue.watched()
     }
 
@@ -790,6 +798,6 @@ impl fmt::Debug for Notifier {
 /// # Errors
 /// [`io::ErrorKind::Interrupted`] when a signal came.
 #[cfg(not(loom))]
-pub fn wait_readable(descriptor: RawFd, timeout: Option<Duration>) -> io::Result<bool> {
-    crate::wake::poll::readable(descriptor, timeout)
+pub fn wait_readable(descriptor: Descriptor, timeout: Option<Duration>) -> io::Result<bool> {
+    crate::wake::readable(descriptor, timeout)
 }

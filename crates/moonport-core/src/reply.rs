@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 #[cfg(not(loom))]
 use std::time::Instant;
 
-#[cfg(all(unix, not(loom)))]
+#[cfg(not(loom))]
 use crate::lane::Lane;
 use crate::message::{Encoding, Payload};
 use crate::port::SendError;
@@ -171,7 +171,7 @@ pub struct ReplyTo {
 #[derive(Debug)]
 enum Way {
     Caller(Reply<Answered>),
-    #[cfg(all(unix, not(loom)))]
+    #[cfg(not(loom))]
     Lane(Arc<Lane>),
 }
 
@@ -198,7 +198,7 @@ impl ReplyTo {
     }
 
     /// Back by the descriptor that the message came from.
-    #[cfg(all(unix, not(loom)))]
+    #[cfg(not(loom))]
     #[must_use]
     pub fn lane(lane: Arc<Lane>, encoding: Encoding) -> Self {
         Self { encoding, way: Way::Lane(lane) }
@@ -231,7 +231,7 @@ impl ReplyTo {
     pub fn answer(self, payload: Payload) -> Result<(), ReplyError> {
         match self.way {
             Way::Caller(reply) => reply.send(Ok(payload)).map_err(|_| ReplyError::Closed),
-            #[cfg(all(unix, not(loom)))]
+            #[cfg(not(loom))]
             Way::Lane(lane) => match payload {
                 Payload::Bytes { bytes, .. } => lane.reply(&bytes),
                 _ => Err(ReplyError::Closed),
@@ -244,7 +244,7 @@ impl ReplyTo {
         match self.way {
             // A caller that has gone does not want to know.
             Way::Caller(reply) => drop(reply.send(Err(error.into()))),
-            #[cfg(all(unix, not(loom)))]
+            #[cfg(not(loom))]
             Way::Lane(_) => {}
         }
     }

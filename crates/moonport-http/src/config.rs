@@ -262,6 +262,12 @@ pub(crate) fn system_name(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => "EACCES",
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        io::ErrorKind::WouldBlock => "EAGAIN",
+        io::ErrorKind::InvalidInput => "EINVAL",
+        io::ErrorKind::NotFound => "ENOENT",
+        io::ErrorKind::IsADirectory => "EISDIR",
+        io::ErrorKind::NotADirectory => "ENOTDIR",
+        io::ErrorKind::ReadOnlyFilesystem => "EROFS",
         io::ErrorKind::OutOfMemory => "ENOMEM",
         _ => "EIO",
     }

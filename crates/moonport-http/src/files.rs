@@ -120,7 +120,12 @@ fn open(path: PathBuf) -> io::Result<Found> {
     // A named pipe must not hold the thread until somebody writes.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    let file = options.open(&path)?;
+    let file = options.open(&path);
+    // Windows does not even open a directory.
+    if file.is_err() && path.is_dir() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let file = file?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::ErrorKind::NotFound.into());

@@ -3,7 +3,7 @@
 //! on the server's.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::task::{Context, Poll};
@@ -38,22 +38,26 @@ pub(crate) enum Bound {
 pub(crate) fn bind(config: &Config) -> Result<(Bound, String, SocketAddr), StartError> {
     let failed = |error| StartError::from_io(&config.address, error);
     if let Some(path) = config.address.strip_prefix("unix:") {
-        #[cfg(unix)]
-        return unix::bind(&config.address, path.as_ref()).map(|(file, listener)| {
-            let url = format!("unix:{}", file.path().display());
-            (Bound::Unix(file, listener), url, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
-        });
-        #[cfg(not(unix))]
-        return Err(StartError::SocketPath {
-            address: config.address.clone(),
-            reason: "this system has no Unix sockets",
-            name: "unsupported",
-        });
+        return bind_path(&config.address, path);
     }
     let listener = listen(config.socket_address()?).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     Ok((Bound::Tcp(listener), format!("{scheme}://{address}"), address))
+}
+
+#[cfg(unix)]
+fn bind_path(address: &str, path: &str) -> Result<(Bound, String, SocketAddr), StartError> {
+    unix::bind(address, path.as_ref()).map(|(file, listener)| {
+        let url = format!("unix:{}", file.path().display());
+        (Bound::Unix(file, listener), url, SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0)))
+    })
+}
+
+#[cfg(not(unix))]
+fn bind_path(address: &str, _: &str) -> Result<(Bound, String, SocketAddr), StartError> {
+    let reason = "servers on Unix sockets need a Unix system";
+    Err(StartError::SocketPath { address: address.to_owned(), reason, name: "unsupported" })
 }
 
 fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use common::{Client, LIMIT, Owner, header, status, wait_for};
-use moonport_http::{Config, EventError, Events, EventsOptions, Limits, Routes, Server};
+use moonport_http::{Config, Events, EventsOptions, Limits, Routes, Server};
 
 /// Events that pages must not miss.
 const KEPT: usize = 100;
@@ -286,8 +286,10 @@ fn the_rules_are_those_of_routes() {
     assert_eq!(connect(&server).status(), 503);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_forked_child_sends_nothing() {
+    use moonport_http::EventError;
     let (routes, events) = listening(0);
     let owner = Owner::new();
     let server = owner.start(Config::default(), routes);

@@ -364,6 +364,7 @@ fn aborting_cancels_what_is_in_flight() {
     assert!(client.is_closed());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_forked_child_touches_nothing() {
     let mut owner = Owner::new(8);
@@ -501,6 +502,7 @@ fn files(directory: &Path) -> (Owner, Server) {
     (owner, server)
 }
 
+#[cfg(unix)]
 #[test]
 fn files_are_served_and_nothing_beside_them() {
     let directory = Directory::new("static");

@@ -10,17 +10,15 @@ use mlua_sys as lua;
 
 use crate::dispatch::{self, Budget};
 use crate::function::{Outcome, Result, c_function, fail};
-#[cfg(target_vendor = "apple")]
-use crate::host::cocoa;
-use crate::host::{glib, sdl};
-use crate::object::{self, Object};
+use crate::host::native;
+use crate::object::{self, Object, Place};
 use crate::options;
 use crate::owner::Owner;
 use crate::report::{self, Kind};
 use crate::run;
 use crate::stack::{Anchor, Stack};
 
-const FUNCTION: &str = "moonport.attach";
+pub(crate) const FUNCTION: &str = "moonport.attach";
 
 /// What may be attached to, by name.
 const NAMES: [&str; 12] =
@@ -34,7 +32,7 @@ pub(crate) const CANNOT_LEND: &str = "this loop cannot let go of the state's loc
 
 /// Does this loop let go of the lock of the state while it waits?
 fn lends(host: &str) -> bool {
-    matches!(host, "glib" | "gtk" | "wx")
+    cfg!(unix) && matches!(host, "glib" | "gtk" | "wx")
 }
 
 /// One loop that runs the owner's turns.
@@ -46,11 +44,7 @@ pub(crate) struct Attached {
 }
 
 enum Taken {
-    Glib(glib::Taken),
-    #[cfg(target_vendor = "apple")]
-    Cocoa(cocoa::Taken),
-    /// The state's [`sdl::Waker`], which all its attachments to SDL share.
-    Sdl,
+    Native(native::Taken),
     /// An adapter in Lua: its function that detaches.
     Lua(Anchor),
 }
@@ -84,17 +78,29 @@ pub(crate) fn attach(owner: &Owner, stack: Stack) -> Result {
     }
     let budget = Budget { attachment: owner.count_object(), ..budget };
     match name {
-        Some("glib" | "gtk" | "wx") => attach_glib(owner, stack, budget),
-        Some("cocoa") => attach_cocoa(owner, stack, budget),
-        Some("windows") => Ok(not_here(stack, "windows")),
-        Some("sdl") => attach_sdl(owner, stack, budget),
-        Some(name) => attach_lua(owner, stack, name, budget),
+        Some(name @ ("love" | "luv" | "cqueues" | "copas" | "neovim")) => attach_lua(owner, stack, name, budget),
+        Some(name) => native::attach(owner, stack, name, budget),
         None => {
             let names = NAMES.join(", ");
             let message = format!("{FUNCTION}: neither GLib nor SDL is loaded; {OTHERWISE}, or name the host: {names}");
             Ok(fail(stack, &message, "not_found"))
         }
     }
+}
+
+/// A native loop has been taken: its attachment as the one result.
+pub(crate) fn attached(
+    owner: &Owner,
+    place: Place<Attachment>,
+    host: &'static str,
+    budget: Budget,
+    taken: native::Taken,
+) -> Outcome {
+    let taken = RefCell::new(Some(Taken::Native(taken)));
+    let attached = Rc::new(Attached { id: budget.attachment, host, taken });
+    owner.attachments.borrow_mut().push(Rc::clone(&attached));
+    place.fill(Attachment { attached, budget });
+    Outcome::Values(1)
 }
 
 fn read_options(stack: Stack) -> Result<Budget> {
@@ -143,10 +149,7 @@ fn choose(stack: Stack) -> Result<Option<&'static str>> {
     stack.call(0, 1);
     let name = stack.text(-1).and_then(known);
     stack.pop(1);
-    #[cfg(target_vendor = "apple")]
-    let name = name.or_else(|| cocoa::is_loaded().then_some("cocoa"));
-    let name = name.or_else(|| glib::is_loaded().then_some("glib"));
-    Ok(name.or_else(|| sdl::is_loaded().then_some("sdl")))
+    Ok(name.or_else(native::found))
 }
 
 fn known(name: &str) -> Option<&'static str> {
@@ -158,87 +161,6 @@ fn named(stack: Stack, index: i32) -> Result<&'static str> {
         let name = String::from_utf8_lossy(stack.bytes(index).unwrap_or_default());
         format!("{FUNCTION}: unknown host {name:?}; known are {}", NAMES.join(", ")).into()
     })
-}
-
-fn attach_glib(owner: &Owner, stack: Stack, budget: Budget) -> Result {
-    if glib::is_loaded() {
-        owner.watch_traces(stack);
-    }
-    let place = object::reserve(owner, stack);
-    let taken = match glib::take(owner, budget) {
-        Ok(taken) => Taken::Glib(taken),
-        Err(refused) => return Ok(glib_refused(stack, &refused)),
-    };
-    let attached = Rc::new(Attached { id: budget.attachment, host: "glib", taken: RefCell::new(Some(taken)) });
-    owner.attachments.borrow_mut().push(Rc::clone(&attached));
-    place.fill(Attachment { attached, budget });
-    Ok(Outcome::Values(1))
-}
-
-fn glib_refused(stack: Stack, refused: &glib::Refused) -> Outcome {
-    let (why, name) = match refused {
-        glib::Refused::NotLoaded => ("GLib is not loaded in this process".to_owned(), "not_found"),
-        glib::Refused::OtherThread => ("another thread runs GLib's default main context".to_owned(), "wrong_thread"),
-        glib::Refused::NoDescriptor(error) => (format!("no descriptor: {error}"), report::errno_name(error)),
-    };
-    fail(stack, &format!("{FUNCTION}: glib: {why}"), name)
-}
-
-fn not_here(stack: Stack, name: &str) -> Outcome {
-    fail(stack, &format!("{FUNCTION}: {name} is not a host of this system"), "unsupported")
-}
-
-#[cfg(not(target_vendor = "apple"))]
-fn attach_cocoa(_: &Owner, stack: Stack, _: Budget) -> Result {
-    Ok(not_here(stack, "cocoa"))
-}
-
-#[cfg(target_vendor = "apple")]
-fn attach_cocoa(owner: &Owner, stack: Stack, budget: Budget) -> Result {
-    owner.watch_traces(stack);
-    let place = object::reserve(owner, stack);
-    let taken = match cocoa::take(owner, budget) {
-        Ok(taken) => Taken::Cocoa(taken),
-        Err(refused) => return Ok(cocoa_refused(stack, &refused)),
-    };
-    let attached = Rc::new(Attached { id: budget.attachment, host: "cocoa", taken: RefCell::new(Some(taken)) });
-    owner.attachments.borrow_mut().push(Rc::clone(&attached));
-    place.fill(Attachment { attached, budget });
-    Ok(Outcome::Values(1))
-}
-
-#[cfg(target_vendor = "apple")]
-fn cocoa_refused(stack: Stack, refused: &cocoa::Refused) -> Outcome {
-    let (why, name) = match refused {
-        cocoa::Refused::NotLoaded => ("Core Foundation is not loaded in this process".to_owned(), "not_found"),
-        cocoa::Refused::NoMemory => ("Core Foundation has no memory".to_owned(), "no_memory"),
-        cocoa::Refused::NoDescriptor(error) => (format!("no descriptor: {error}"), report::errno_name(error)),
-    };
-    fail(stack, &format!("{FUNCTION}: cocoa: {why}"), name)
-}
-
-fn attach_sdl(owner: &Owner, stack: Stack, budget: Budget) -> Result {
-    let place = object::reserve(owner, stack);
-    let is_first = owner.sdl.borrow().is_none();
-    if is_first {
-        match sdl::take(owner) {
-            Ok(waker) => drop(owner.sdl.replace(Some(Rc::new(waker)))),
-            Err(refused) => return Ok(sdl_refused(stack, &refused)),
-        }
-    }
-    let attached = Rc::new(Attached { id: budget.attachment, host: "sdl", taken: RefCell::new(Some(Taken::Sdl)) });
-    owner.attachments.borrow_mut().push(Rc::clone(&attached));
-    place.fill(Attachment { attached, budget });
-    Ok(Outcome::Values(1))
-}
-
-fn sdl_refused(stack: Stack, refused: &sdl::Refused) -> Outcome {
-    let (why, name) = match refused {
-        sdl::Refused::NotLoaded => ("SDL 2 is not loaded in this process".to_owned(), "not_found"),
-        sdl::Refused::NoKind => ("SDL has no type left for events".to_owned(), "unsupported"),
-        sdl::Refused::System(error) => (error.to_string(), report::errno_name(error)),
-    };
-    fail(stack, &format!("{FUNCTION}: sdl: {why}"), name)
 }
 
 /// An adapter in Lua gets the module, the object, a function that runs one turn, and one that tells whether anything keeps
@@ -305,10 +227,7 @@ fn detach(owner: &Owner, stack: Stack) -> Result {
     owner.attachments.borrow_mut().retain(|other| other.id != id);
     owner.round.borrow_mut().end_if_detached(owner);
     match taken {
-        Some(Taken::Glib(taken)) => taken.end(),
-        #[cfg(target_vendor = "apple")]
-        Some(Taken::Cocoa(taken)) => taken.end(),
-        Some(Taken::Sdl) => owner.end_sdl_if_last(),
+        Some(Taken::Native(taken)) => taken.end(owner),
         Some(Taken::Lua(anchor)) => {
             stack.push_anchored(anchor);
             stack.release(anchor);
@@ -423,15 +342,12 @@ impl Owner {
         }
     }
 
-    fn end_sdl_if_last(&self) {
-        let is_sdl = |attached: &Rc<Attached>| matches!(&*attached.taken.borrow(), Some(Taken::Sdl));
-        if self.attachments.borrow().iter().any(is_sdl) {
-            return;
-        }
-        let waker = self.sdl.take();
-        if let Some(waker) = waker {
-            waker.end();
-        }
+    /// Does any attachment but the adapters in Lua satisfy this?
+    #[cfg(unix)]
+    pub(crate) fn has_native(&self, wanted: impl Fn(&native::Taken) -> bool) -> bool {
+        let fits =
+            |attached: &Rc<Attached>| matches!(&*attached.taken.borrow(), Some(Taken::Native(taken)) if wanted(taken));
+        self.attachments.borrow().iter().any(fits)
     }
 
     /// Lets go of the native loops; gives what adapters in Lua would have to be told.
@@ -439,14 +355,11 @@ impl Owner {
         let mut adapters = Vec::new();
         for attached in self.attachments.take() {
             match attached.taken.take() {
-                Some(Taken::Glib(taken)) => taken.end(),
-                #[cfg(target_vendor = "apple")]
-                Some(Taken::Cocoa(taken)) => taken.end(),
+                Some(Taken::Native(taken)) => taken.end(self),
                 Some(Taken::Lua(anchor)) => adapters.push(anchor),
-                Some(Taken::Sdl) | None => {}
+                None => {}
             }
         }
-        self.end_sdl_if_last();
         self.round.borrow_mut().end_if_detached(self);
         adapters
     }

@@ -34,6 +34,7 @@ pub(crate) fn remove(owner: *const Owner) {
 }
 
 /// All of this thread's states.
+#[cfg(unix)]
 pub(crate) fn each(mut look: impl FnMut(&Owner)) {
     let owners = OWNERS.try_with(|owners| owners.borrow().clone()).unwrap_or_default();
     for owner in owners {

@@ -123,14 +123,14 @@ pub(crate) fn turn(owner: &Owner, stack: Stack) -> u32 {
 
 /// As [`turn`], with limits of the caller's.
 pub(crate) fn turn_within(owner: &Owner, stack: Stack, budget: Budget) -> u32 {
-    let waker = owner.sdl.borrow().clone();
+    let waker = owner.waker.borrow().clone();
     if let Some(waker) = waker {
         waker.turn_begins(owner);
     }
     let delivered = work_within(owner, stack, budget);
     rest(owner);
     owner.give_way();
-    let waker = owner.sdl.borrow().clone();
+    let waker = owner.waker.borrow().clone();
     if let Some(waker) = waker {
         waker.turn_ends(owner);
     }

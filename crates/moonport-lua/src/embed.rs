@@ -51,7 +51,8 @@ impl Interrupter {
     /// `moonport.run()` returns, and other waits raise "interrupted".
     pub fn interrupt(&self) {
         self.flag.store(true, Ordering::Relaxed);
-        self.waker.wake();
+        // An event, and not a bare wake-up: one between the owner's look at the flag and its sleep would be taken for old.
+        self.waker.notify(0);
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn descriptor(owner: &Owner, stack: Stack) -> Result {
     if owner.endpoint(endpoint.key).is_none() {
         return Ok(fail(stack, &format!("port:descriptor: {CLOSED}"), "closed"));
     }
-    let opened = Lane::new().and_then(|lane| owner.descriptor().map(|_| lane));
+    let opened = Lane::new().and_then(|lane| owner.prepare_to_watch().map(|()| lane));
     let lane = match opened {
         Ok(lane) => Arc::new(lane),
         Err(error) => return Ok(fail(stack, &format!("port:descriptor: {error}"), report::errno_name(&error))),

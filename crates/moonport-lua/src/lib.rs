@@ -22,7 +22,15 @@ mod protect;
 mod scratch;
 mod stack;
 
+#[cfg(feature = "luajit")]
+mod executable;
 mod guard;
+#[cfg(all(windows, feature = "module"))]
+mod host_lua;
+#[cfg(not(windows))]
+mod pin;
+#[cfg(windows)]
+#[path = "pin_windows.rs"]
 mod pin;
 #[cfg(feature = "luajit")]
 mod stream;

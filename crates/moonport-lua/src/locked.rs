@@ -273,6 +273,7 @@ impl Owner {
     }
 
     /// Before a loop that is not ours sleeps. `true`: the lock must be taken back.
+    #[cfg(unix)]
     pub(crate) fn let_go(&self) -> bool {
         self.disturbed.set(false);
         self.lock().is_some_and(|lock| lock.let_go())

@@ -2,12 +2,11 @@
 //! Calls into native code that may call back: `moonport.call` on this thread, and `moonport.blocking` on a helper's.
 
 use std::ffi::{c_int, c_void};
-use std::io;
 
 use mlua_sys as lua;
 use moonport_callback::invoke::{self, Signature};
 use moonport_callback::layout::Scalar;
-use moonport_core::reply;
+use moonport_core::{errno, reply};
 
 use crate::call::{self, Interrupted};
 use crate::function::{Outcome, Result, c_function};
@@ -50,11 +49,11 @@ struct Native {
 unsafe impl Send for Native {}
 
 impl Native {
-    /// Calls it: its result, and the errno that it left.
-    fn run(self) -> (u64, c_int) {
+    /// Calls it: its result, and the error number that it left.
+    fn run(self) -> (u64, errno::Number) {
         // SAFETY: the FFI library knows the function by this signature, and has converted the arguments.
         let result = unsafe { self.signature.call(self.function, &self.arguments) };
-        (result, io::Error::last_os_error().raw_os_error().unwrap_or(0))
+        (result, errno::Number::here())
     }
 }
 
@@ -88,12 +87,13 @@ fn invoke(owner: &Owner, stack: Stack) -> Result {
     let helper = helper.map_err(|error| format!("moonport.blocking: no thread to call on: {error}"))?;
     let waited = call::wait(owner, stack, &mut answer, None, Interrupted::IsTold);
     let ended = helper.join();
-    let (Ok(Some((result, errno))), Ok(())) = (waited?.map_err(drop), ended) else {
+    let (Ok(Some((result, number))), Ok(())) = (waited?.map_err(drop), ended) else {
         return Err("moonport.blocking: the call was lost".into());
     };
     // SAFETY: as above.
     unsafe { words.write(result) };
-    stack.push_integer(errno.into());
+    stack.push_integer(number.errno().into());
+    number.set();
     Ok(Outcome::Values(1))
 }
 

@@ -47,6 +47,8 @@ const CODECS: &[(&str, lua::lua_CFunction, lua::lua_CFunction)] = &[
 /// Lua calls it, with its own state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn luaopen_moonport(state: *mut lua_State) -> c_int {
+    #[cfg(all(windows, feature = "module"))]
+    crate::host_lua::note_caller();
     crate::pin::pin();
     // SAFETY: the caller's promise.
     let stack = unsafe { Stack::new(state) };

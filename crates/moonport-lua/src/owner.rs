@@ -21,8 +21,8 @@ use crate::call::Calling;
 use crate::capi;
 use crate::dispatch::Round;
 use crate::fetch::Incoming;
+use crate::host::Waker;
 use crate::host::descriptor::Descriptor;
-use crate::host::sdl::Waker;
 use crate::http::Site;
 use crate::keys::Keys;
 use crate::lanes;
@@ -126,8 +126,8 @@ pub(crate) struct Owner {
     pub(crate) entry: Cell<Option<Stack>>,
     pub(crate) lent_threads: RefCell<Vec<(Stack, Anchor)>>,
     pub(crate) refusals: Cell<Refusals>,
-    /// While it is attached to SDL.
-    pub(crate) sdl: RefCell<Option<Rc<Waker>>>,
+    /// While it is attached to a loop that is woken by something else than the descriptor.
+    pub(crate) waker: RefCell<Option<Rc<Waker>>>,
     /// Ports with a lane.
     pub(crate) lanes: RefCell<Vec<Rc<Endpoint>>>,
     /// Questions that wait for their answers.
@@ -320,7 +320,7 @@ impl Owner {
             entry: Cell::default(),
             lent_threads: RefCell::default(),
             refusals: Cell::default(),
-            sdl: RefCell::default(),
+            waker: RefCell::default(),
             lanes: RefCell::default(),
             calls: RefCell::default(),
             returned: RefCell::new(Some(Rc::default())),

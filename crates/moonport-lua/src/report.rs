@@ -163,6 +163,19 @@ pub(crate) fn print(name: Option<&str>, message: &str) {
 }
 
 /// The name of a system's error in the Lua contract, such as "EMFILE".
+#[cfg(windows)]
+pub(crate) fn errno_name(error: &std::io::Error) -> &'static str {
+    use windows_sys::Win32::Networking::WinSock::{WSAEMFILE, WSAENOBUFS};
+    match (error.raw_os_error(), error.kind()) {
+        (Some(WSAEMFILE), _) => "EMFILE",
+        (Some(WSAENOBUFS), _) | (_, std::io::ErrorKind::OutOfMemory) => "no_memory",
+        (_, std::io::ErrorKind::PermissionDenied) => "EACCES",
+        _ => "unsupported",
+    }
+}
+
+/// The name of a system's error in the Lua contract, such as "EMFILE".
+#[cfg(unix)]
 pub(crate) fn errno_name(error: &std::io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EMFILE) => "EMFILE",

@@ -8,6 +8,7 @@ use std::ffi::c_int;
 
 use mlua_sys as lua;
 
+use crate::executable;
 use crate::stack::Stack;
 
 /// Words of the global state that are looked at; it is several times as long.
@@ -99,7 +100,7 @@ pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<Tr
     let status = if loaded == lua::LUA_OK {
         #[expect(clippy::fn_to_numeric_cast_any, reason = "the FFI library is given the address")]
         stack.push_pointer(probe as *mut std::ffi::c_void);
-        stack.push_boolean(may_make_code());
+        stack.push_boolean(executable::may_be_made());
         stack.call_protected(2, 0)
     } else {
         loaded
@@ -110,30 +111,6 @@ pub(crate) fn find(main: Option<Stack>, other: Stack, stack: Stack) -> Option<Tr
         return None;
     }
     clearest(&calibration).map(|word| TraceWord(global.wrapping_add(word)))
-}
-
-/// Does the system let this process write code and run it? LuaJIT ends the process if it is turned on where it may not.
-fn may_make_code() -> bool {
-    const SIZE: usize = 4096;
-    // SAFETY: a new mapping, with no address that is wanted.
-    let page = unsafe {
-        libc::mmap(
-            std::ptr::null_mut(),
-            SIZE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        )
-    };
-    if page == libc::MAP_FAILED {
-        return false;
-    }
-    // SAFETY: the page is ours, and nobody looks at it.
-    let allowed = unsafe { libc::mprotect(page, SIZE, libc::PROT_READ | libc::PROT_EXEC) } == 0;
-    // SAFETY: as above.
-    unsafe { libc::munmap(page, SIZE) };
-    allowed
 }
 
 /// The word that was set in most of the calls from compiled code. Others that are 0 in the interpreter by chance are set in few.

@@ -11,9 +11,10 @@ local attach = require("moonport.host.shared")(function(turn, moonport, uv, refe
   if not descriptor then
     return nil, message, name
   end
-  -- Another one in a forked child; and uv.walk closes what is the program's and what is ours.
+  -- Another one in a forked child; and uv.walk closes what is the program's and what is ours. The descriptor is a socket on
+  -- Windows, and any will do elsewhere.
   if watched ~= descriptor or poll:is_closing() or prepare:is_closing() or check:is_closing() then
-    poll, prepare, check = assert(uv.new_poll(descriptor)), uv.new_prepare(), uv.new_check()
+    poll, prepare, check = assert(uv.new_socket_poll(descriptor)), uv.new_prepare(), uv.new_check()
     watched = descriptor
   end
   local function follow()

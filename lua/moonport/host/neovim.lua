@@ -8,8 +8,8 @@ local attach = require("moonport.host.shared")(function(turn, moonport, vim)
   if not descriptor then
     return nil, message, name
   end
-  -- vim.loop before Neovim 0.10.
-  local poll = assert((vim.uv or vim.loop).new_poll(descriptor))
+  -- vim.loop before Neovim 0.10. The descriptor is a socket on Windows, and any will do elsewhere.
+  local poll = assert((vim.uv or vim.loop).new_socket_poll(descriptor))
 
   local function watch()
     -- uv's callbacks run where vim.api is refused, and what is scheduled runs later. Until then the descriptor stays

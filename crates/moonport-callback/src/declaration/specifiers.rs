@@ -36,13 +36,14 @@ const OTHERS: [(&str, Scalar); 17] = [
     ("uintmax_t", Scalar::U64),
     ("char16_t", Scalar::U16),
     ("char32_t", Scalar::U32),
-    ("off_t", SIGNED_WORD),
+    ("off_t", LONG),
     ("time_t", SIGNED_WORD),
     ("wchar_t", WIDE),
 ];
 const WORD: Scalar = if size_of::<usize>() == 8 { Scalar::U64 } else { Scalar::U32 };
 const SIGNED_WORD: Scalar = if size_of::<usize>() == 8 { Scalar::I64 } else { Scalar::I32 };
 const LONG_IS_64: bool = size_of::<core::ffi::c_long>() == 8;
+const LONG: Scalar = if LONG_IS_64 { Scalar::I64 } else { Scalar::I32 };
 const WIDE: Scalar = if cfg!(windows) {
     Scalar::U16
 } else if cfg!(all(target_arch = "aarch64", not(target_vendor = "apple"))) {

@@ -2,7 +2,7 @@
 //! What differs from processor to processor: the code of the stubs, and that of calls the other way round.
 
 /// How assembly begins a function that Rust code links with, by the format of object files: ELF or Mach-O.
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(all(unix, not(target_vendor = "apple")))]
 macro_rules! begin {
     ($name:literal) => {
         concat!(".hidden ", $name, "\n.globl ", $name, "\n.type ", $name, ", %function\n", $name, ":")
@@ -16,7 +16,7 @@ macro_rules! begin {
 }
 
 /// How it ends one.
-#[cfg(not(target_vendor = "apple"))]
+#[cfg(all(unix, not(target_vendor = "apple")))]
 macro_rules! end {
     ($name:literal) => {
         concat!(".size ", $name, ", . - ", $name)
@@ -35,9 +35,13 @@ mod processor;
 #[cfg(all(target_arch = "x86_64", unix))]
 #[path = "x86_64.rs"]
 mod processor;
+#[cfg(all(target_arch = "x86_64", windows))]
+#[path = "x86_64_windows.rs"]
+mod processor;
 #[cfg(not(any(
     all(target_arch = "aarch64", any(target_os = "linux", target_vendor = "apple")),
-    all(target_arch = "x86_64", unix)
+    all(target_arch = "x86_64", unix),
+    all(target_arch = "x86_64", windows)
 )))]
 #[path = "none.rs"]
 mod processor;

@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::poll;
+use super::{Descriptor, poll};
+use crate::errno;
 
 #[derive(Debug)]
 pub(super) struct Signal {
@@ -44,7 +45,7 @@ impl Signal {
     /// Async-signal-safe; keeps errno. Cannot fail: the counter stays far below its limit, since `lower` empties it.
     pub(super) fn raise(&self) {
         let one = 1_u64.to_ne_bytes();
-        poll::keep_errno(|| {
+        errno::keep(|| {
             // SAFETY: the buffer lives through the call and is the eight bytes long that eventfd wants.
             unsafe { write(self.descriptor.as_raw_fd(), one.as_ptr(), one.len()) };
         });
@@ -53,7 +54,7 @@ impl Signal {
     /// Takes the signal down; nothing happens if none stands.
     pub(super) fn lower(&self) {
         let mut counter = [0_u8; 8];
-        poll::keep_errno(|| {
+        errno::keep(|| {
             // SAFETY: the buffer lives through the call and is the eight bytes long that eventfd wants.
             unsafe { libc::read(self.descriptor.as_raw_fd(), counter.as_mut_ptr().cast(), counter.len()) };
         });
@@ -71,8 +72,9 @@ impl Signal {
         if woken { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.descriptor.as_raw_fd()
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of all signals")]
+    pub(super) fn descriptor(&self) -> io::Result<Descriptor> {
+        Ok(self.descriptor.as_raw_fd())
     }
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {

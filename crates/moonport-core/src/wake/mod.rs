@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Wakes the owner: one system call for each edge from empty to waiting, however many messages follow.
 //!
-//! The signal behind it is an eventfd on Linux and a pipe elsewhere; `--cfg moonport_test_fallbacks` forces the pipe.
+//! The signal behind it is an eventfd on Linux, an event object on Windows and a pipe elsewhere; `--cfg
+//! moonport_test_fallbacks` forces the pipe.
 
 #[cfg(all(target_os = "linux", not(moonport_test_fallbacks), not(loom)))]
 mod eventfd;
@@ -13,6 +14,13 @@ mod pipe;
 #[cfg(all(unix, any(not(target_os = "linux"), moonport_test_fallbacks), not(loom)))]
 use pipe::Signal;
 
+#[cfg(all(windows, not(loom)))]
+mod windows;
+#[cfg(all(windows, not(loom)))]
+use windows::Signal;
+#[cfg(all(windows, not(loom)))]
+pub(crate) use windows::readable;
+
 #[cfg(loom)]
 mod model;
 #[cfg(loom)]
@@ -21,14 +29,18 @@ use model::Signal;
 mod hook;
 pub(crate) use hook::Function;
 #[cfg(all(unix, not(loom)))]
-pub(crate) mod poll;
+mod poll;
+#[cfg(all(unix, not(loom)))]
+pub(crate) use poll::readable;
 
 use std::io;
-#[cfg(not(loom))]
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::sync::{AtomicBool, Ordering};
+
+/// What other loops watch: a descriptor, or on Windows the number of a socket.
+#[cfg(not(loom))]
+pub type Descriptor = std::ffi::c_int;
 
 /// A pending flag and the signal that it spares.
 #[derive(Debug)]
@@ -132,7 +144,7 @@ impl Wake {
     }
 
     #[cfg(not(loom))]
-    pub(crate) fn descriptor(&self) -> RawFd {
+    pub(crate) fn descriptor(&self) -> io::Result<Descriptor> {
         self.signal.descriptor()
     }
 

@@ -2,10 +2,11 @@
 //! The signal as a pipe(2), for systems without eventfd.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use super::poll;
+use super::{Descriptor, poll};
+use crate::errno;
 
 #[derive(Debug)]
 pub(super) struct Signal {
@@ -33,7 +34,7 @@ impl Signal {
 
     /// Async-signal-safe; keeps errno. A full pipe stands raised already.
     pub(super) fn raise(&self) {
-        poll::keep_errno(|| {
+        errno::keep(|| {
             // SAFETY: the buffer of one byte lives through the call.
             unsafe { libc::write(self.writer.as_raw_fd(), [1_u8].as_ptr().cast(), 1) };
         });
@@ -43,7 +44,7 @@ impl Signal {
     /// the state was down, and it falls after this.
     pub(super) fn lower(&self) {
         let mut bytes = [0_u8; 16];
-        poll::keep_errno(|| {
+        errno::keep(|| {
             // SAFETY: the buffer lives through the call and is as long as said.
             unsafe { libc::read(self.reader.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
         });
@@ -59,8 +60,9 @@ impl Signal {
         self.wait(None).map(drop)
     }
 
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.reader.as_raw_fd()
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of all signals")]
+    pub(super) fn descriptor(&self) -> io::Result<Descriptor> {
+        Ok(self.reader.as_raw_fd())
     }
 
     pub(super) fn wait(&self, timeout: Option<Duration>) -> io::Result<bool> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What both descriptor signals share: sleeping on one with poll(2), and leaving errno alone.
+//! What both descriptor signals share: sleeping on one with poll(2).
 
 use std::io;
 use std::os::fd::RawFd;
@@ -54,28 +54,4 @@ unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_i
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     timeout
         .map_or(-1, |timeout| libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX))
-}
-
-/// Runs system calls whose failure does not matter, and leaves the thread's errno as it was.
-///
-/// Thread: any, in a signal handler too.
-pub fn keep_errno(call: impl FnOnce()) {
-    let place = errno();
-    // SAFETY: the place is this thread's errno, valid as long as the thread.
-    let before = unsafe { *place };
-    call();
-    // SAFETY: as above.
-    unsafe { *place = before };
-}
-
-fn errno() -> *mut libc::c_int {
-    #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
-    // SAFETY: takes nothing and always succeeds.
-    return unsafe { libc::__errno_location() };
-    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-    // SAFETY: takes nothing and always succeeds.
-    return unsafe { libc::__error() };
-    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-    // SAFETY: takes nothing and always succeeds.
-    return unsafe { libc::__errno() };
 }

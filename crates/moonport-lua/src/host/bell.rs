@@ -5,12 +5,12 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use moonport_core::{keep_errno, wait_readable};
+use moonport_core::{errno, wait_readable};
 
 /// Leaves the thread's errno as it was.
 pub(super) fn ring(mut bell: &PipeWriter) {
     // Who rings sees to it that few bytes lie in the pipe: it has room.
-    keep_errno(|| drop(bell.write(&[1])));
+    errno::keep(|| drop(bell.write(&[1])));
 }
 
 /// Takes what was rung.

@@ -103,7 +103,7 @@ fn own(descriptor: RawFd) -> io::Result<OwnedFd> {
 impl Owner {
     /// The descriptor for other loops.
     pub(crate) fn descriptor(&self) -> io::Result<RawFd> {
-        let wake = self.mailbox(|mailbox| mailbox.descriptor()).ok_or(io::ErrorKind::BrokenPipe)?;
+        let wake = self.mailbox(|mailbox| mailbox.descriptor()).ok_or(io::ErrorKind::BrokenPipe)??;
         let mut place = self.descriptor.borrow_mut();
         let descriptor = match place.take() {
             Some(descriptor) => descriptor,
@@ -114,6 +114,11 @@ impl Owner {
         self.mailbox(|mailbox| mailbox.watch(number));
         self.rearm();
         Ok(number)
+    }
+
+    /// Before a lane is watched.
+    pub(crate) fn prepare_to_watch(&self) -> io::Result<()> {
+        self.descriptor().map(drop)
     }
 
     /// The part of the descriptor that no sender tells of: timers and lanes.

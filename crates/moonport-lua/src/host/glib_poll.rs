@@ -68,21 +68,12 @@ unsafe extern "C" fn poll(descriptors: *mut c_void, count: c_uint, timeout: c_in
     });
     // SAFETY: what GLib has passed to us is passed on.
     let ready = unsafe { before()(descriptors, count, timeout) };
-    let error = std::io::Error::last_os_error();
+    let errno = moonport_core::errno::Number::here();
     capi::each(|owner| {
         if let Some(lock) = owner.lock().filter(|lock| lent.iter().any(|lent| lent.is(*lock))) {
             lock.take_back(|holder| owner.has_waited(holder));
         }
     });
-    if ready < 0 {
-        set_errno(error.raw_os_error().unwrap_or(0));
-    }
+    errno.set();
     ready
-}
-
-fn set_errno(number: c_int) {
-    // SAFETY: takes nothing and always succeeds.
-    let place = unsafe { libc::__errno_location() };
-    // SAFETY: the place is this thread's errno.
-    unsafe { *place = number };
 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
-use moonport_core::{Notifier, fork, keep_errno, wait_readable};
+use moonport_core::{Notifier, errno, fork, wait_readable};
 
 use super::bell;
 use super::descriptor::Ear;
@@ -231,7 +231,7 @@ fn start(owner: &Owner, sdl: &'static Sdl, kind: u32) -> io::Result<Waker> {
     let thread = thread::Builder::new().name("moonport-sdl".into()).spawn(move || watch(&theirs, ear))?;
     let theirs = Arc::clone(&shared);
     notifier.set_host_hook(Some(Box::new(move |from_signal| {
-        keep_errno(|| theirs.wake(from_signal));
+        errno::keep(|| theirs.wake(from_signal));
     })));
     Ok(Waker { shared, notifier, thread: Cell::new(Some(thread)), generation: fork::generation() })
 }

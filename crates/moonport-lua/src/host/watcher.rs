@@ -164,6 +164,7 @@ impl Owner {
     pub(crate) fn descriptor(&self) -> io::Result<RawFd> {
         let found = self.mailbox(|mailbox| (mailbox.descriptor(), mailbox.notifier()));
         let (number, notifier) = found.ok_or(io::ErrorKind::BrokenPipe)?;
+        let number = number?;
         let is_new = self.descriptor.borrow().is_none();
         if is_new {
             let descriptor = Descriptor::new(notifier)?;
@@ -172,6 +173,11 @@ impl Owner {
         }
         self.rearm();
         Ok(number)
+    }
+
+    /// Before a lane is watched.
+    pub(crate) fn prepare_to_watch(&self) -> io::Result<()> {
+        self.descriptor().map(drop)
     }
 
     /// The thread tells of the next due time, and of lanes again. Call it when that time may have changed, and after a look.
