@@ -57,7 +57,7 @@ local function goals_of(cases, all, missing)
   return goals
 end
 
-local function notes_of(missing, ...)
+local function notes_of(...)
   local notes = {
     ("Medians of %d rounds in which the contestants take turns;"):format(rounds.COUNT)
       .. " a ratio is the median of the rounds' ratios.",
@@ -71,11 +71,6 @@ local function notes_of(missing, ...)
     "Round trips start after a pause of 0.2 ms in which everybody falls asleep; a call's time is without that of the clock,",
     "and that of the port includes writing the string.",
   }
-  for _, name in ipairs({ "moonport port", "queue under luv", "socket pair, cjson", "Node-API", "Bun", "koffi" }) do
-    if missing[name] then
-      notes[#notes + 1] = ("%s: not measured (%s)"):format(name, missing[name])
-    end
-  end
   for _, failures in ipairs({ ... }) do
     for _, failure in ipairs(failures) do
       notes[#notes + 1] = failure
@@ -84,11 +79,15 @@ local function notes_of(missing, ...)
   return notes
 end
 
-function callbacks.run(folder)
-  io.stdout:setvbuf("line")
-  local function progress(text)
-    io.stderr:write("callbacks: ", text, "\n")
+local function list_of(missing)
+  local list = {}
+  for _, name in ipairs({ "moonport port", "queue under luv", "socket pair, cjson", "Node-API", "Bun", "koffi" }) do
+    list[#list + 1] = missing[name] and { name = name, reason = missing[name] } or nil
   end
+  return list
+end
+
+function callbacks.run(folder, progress)
   local caller, library = load_caller(folder)
   local counting = floods.counting_for(caller)
   assert(machine.compile(folder:match("^(.*)/") .. "/ports", "latency"))
@@ -110,7 +109,8 @@ function callbacks.run(folder)
       singles.prices_table(calls),
     },
     goals = goals_of(cases, all, missing),
-    notes = notes_of(missing, failed_floods, failed_trips),
+    notes = notes_of(failed_floods, failed_trips),
+    missing = list_of(missing),
   }
 end
 

@@ -57,11 +57,11 @@ function contestants.queue(folder, options)
   options = options or {}
   local path = package.searchpath("luv", package.cpath)
   if not path then
-    return nil, "luv is not installed"
+    return nil, "luv is not installed: bench/peers/setup"
   end
   local name, message = compile(folder, "queue", machine.flags("libuv"), options)
   if not name then
-    return nil, message:find("uv.h", 1, true) and "libuv's headers are not installed" or message
+    return nil, message:find("uv.h", 1, true) and "libuv's headers are not installed: bench/peers/setup" or message
   end
   -- So that our module sees libuv as luv does, whichever copy that is.
   local loaded, reason = pcall(ffi.load, path, true)

@@ -149,6 +149,7 @@ local function wake_ups_table(cases)
     columns = { "host", "woken by", "median, µs", "a tenth, µs", "nine tenths, µs", "idle wake-ups a second" },
     rows = rows,
     bar = 3,
+    range = { 4, 5 },
   }
 end
 
@@ -180,8 +181,8 @@ local function goals_of(cases, failed)
   return goals
 end
 
-local function notes_of(missing)
-  local notes = {
+local function notes_of()
+  return {
     ("Medians of %d rounds in which the hosts take turns, each time in a new process;"):format(rounds.COUNT)
       .. " a ratio is the median of the rounds' ratios.",
     ("%d messages each way and round, 1 to 3 ms apart: all threads sleep, and no timer is in step."):format(MESSAGES)
@@ -190,16 +191,17 @@ local function notes_of(missing)
     "Idle wake-ups: how often any thread of the process went to sleep again in a second of silence, as the kernel counts.",
     "moonport.run, select and SDL's loops are the program's own. wxWidgets on Linux runs on GLib, and is not measured apart.",
   }
-  for _, host in ipairs(HOSTS) do
-    if missing[host] then
-      notes[#notes + 1] = ("%s: not measured (%s)"):format(host.name, missing[host])
-    end
-  end
-  return notes
 end
 
-function hosts.run(folder)
-  io.stdout:setvbuf("line")
+local function list_of(missing)
+  local list = {}
+  for _, host in ipairs(HOSTS) do
+    list[#list + 1] = missing[host] and { name = host.name, reason = missing[host] } or nil
+  end
+  return list
+end
+
+function hosts.run(folder, progress)
   local sender, message = machine.compile(folder, "sender")
   if not sender then
     error("moonport bench hosts: it compiles its C parts with cc, which fails:\n" .. message, 0)
@@ -216,9 +218,7 @@ function hosts.run(folder)
     local first = case.taken % 2 == 1 and "attached" or "timer"
     local result, reason = measure(case.host, folder, sender, first)
     return result and flat(result), reason
-  end, function(text)
-    io.stderr:write("hosts: ", text, "\n")
-  end)
+  end, progress)
   for _, case in ipairs(cases) do
     if case.failed then
       local packages = case.host.packages
@@ -230,7 +230,8 @@ function hosts.run(folder)
     title = "Hosts: a message wakes the loop that sleeps",
     tables = { wake_ups_table(able) },
     goals = goals_of(able, failed),
-    notes = notes_of(missing),
+    notes = notes_of(),
+    missing = list_of(missing),
   }
 end
 

@@ -137,7 +137,7 @@ local function kind_table(cases, kind)
         case.name,
         ("%d"):format(case.connections),
         cpu.median,
-        ("%.1f to %.1f"):format(cpu.least, cpu.most),
+        { cpu.least, cpu.most },
         rounds.ratio(case, find(cases, "moonport", kind, case.connections), "cpu"),
         rounds.of(case, "rate").median,
         rounds.of(case, "median").median,
@@ -147,6 +147,7 @@ local function kind_table(cases, kind)
   end
   return {
     title = kind.name,
+    who = 1,
     columns = { "server", "connections", "CPU, µs", "spread", "times moonport's", "a second", "p50, µs", "p99, µs" },
     rows = rows,
     bar = 3,
@@ -184,7 +185,7 @@ local function goals_of(cases, missing)
   return goals
 end
 
-local function notes_of(cases, missing, cores)
+local function notes_of(cases, cores)
   local notes = {
     ("Medians of %d rounds in which all take turns, %.1f s each after %.1f s of warming up;"):format(
       rounds.COUNT,
@@ -201,24 +202,26 @@ local function notes_of(cases, missing, cores)
     "Moonport checks Host, Origin, framing and sizes, as it always does; no server has a token. nginx: one process, cjson decoded",
     "and encoded; bare hyper: serde_json's Value; luv: a few lines by hand, which serve this client and no other.",
   }
-  for _, server in ipairs(servers.ALL) do
-    if missing[server.name] then
-      notes[#notes + 1] = ("%s: not measured (%s)"):format(server.name, missing[server.name])
-    end
-  end
   for _, case in ipairs(cases) do
     notes[#notes + 1] = case.failed and ("%s failed: %s"):format(case.name, case.failed) or nil
   end
   return notes
 end
 
-local function run(client, folder, running, missing, cores)
+local function list_of(missing)
+  local list = {}
+  for _, server in ipairs(servers.ALL) do
+    local reason = missing[server.name]
+    list[#list + 1] = reason and { name = server.name, reason = reason } or nil
+  end
+  return list
+end
+
+local function run(client, running, missing, cores, progress)
   local cases = cases_of(client, running, missing)
   local able = rounds.run(cases, function(case)
     return measure(client, case, cores[2] or cores[1])
-  end, function(text)
-    io.stderr:write("http: ", text, "\n")
-  end)
+  end, progress)
   for _, one in ipairs(running) do
     one.after = resident(one.process)
   end
@@ -231,16 +234,16 @@ local function run(client, folder, running, missing, cores)
     title = "HTTP: servers that do the same work",
     tables = tables,
     goals = goals_of(able, missing),
-    notes = notes_of(cases, missing, cores),
+    notes = notes_of(cases, cores),
+    missing = list_of(missing),
   }
 end
 
-function http.run(folder)
-  io.stdout:setvbuf("line")
+function http.run(folder, progress)
   local client = load_client(folder)
   local cores = machine.cores()
   local running, missing = start_all(client, folder, cores[1])
-  local fine, result = pcall(run, client, folder, running, missing, cores)
+  local fine, result = pcall(run, client, running, missing, cores, progress)
   for _, one in ipairs(running) do
     one.stop()
   end

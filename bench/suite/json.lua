@@ -123,7 +123,7 @@ local function table_of(way, title, every)
           document.size,
           name,
           cpu.median,
-          ("%.3g to %.3g"):format(cpu.least, cpu.most),
+          { cpu.least, cpu.most },
           #document.text / cpu.median,
           ratio(document, way, name) or "",
         }
@@ -156,8 +156,8 @@ local function goals_of(every, missing)
   return goals
 end
 
-local function notes_of(missing)
-  local notes = {
+local function notes()
+  return {
     ("Medians of %d rounds in which the contestants take turns;"):format(rounds.COUNT)
       .. " a ratio is the median of the rounds' ratios.",
     "The CPU is that of one call, garbage collection counted in: each sample begins without garbage, and ends when its own is",
@@ -165,19 +165,17 @@ local function notes_of(missing)
     "Before that each contestant has read every document, and written a value equal to it. lua-cjson and dkjson write 14 digits",
     "of a number, Moonport as many as it takes to read the same number. dkjson decodes by LPeg where that is installed.",
   }
-  for _, name in ipairs(codecs.NAMES) do
-    if missing[name] then
-      notes[#notes + 1] = ("%s: not measured (%s)"):format(name, missing[name])
-    end
-  end
-  return notes
 end
 
-function json.run()
-  io.stdout:setvbuf("line")
-  local function progress(text)
-    io.stderr:write("json: ", text, "\n")
+local function list_of(missing)
+  local list = {}
+  for _, name in ipairs(codecs.NAMES) do
+    list[#list + 1] = missing[name] and { name = name, reason = missing[name] } or nil
   end
+  return list
+end
+
+function json.run(_, progress)
   local every = documents.all()
   local all, missing = codecs.gather()
   for _, document in ipairs(every) do
@@ -187,7 +185,8 @@ function json.run()
     title = "JSON to Lua tables and back",
     tables = { table_of("decode", "Decoding", every), table_of("encode", "Encoding", every) },
     goals = goals_of(every, missing),
-    notes = notes_of(missing),
+    notes = notes(),
+    missing = list_of(missing),
   }
 end
 

@@ -100,24 +100,45 @@ function machine.flags(library)
   return fine and text:gsub("%s+$", "") or ""
 end
 
-function machine.describe()
-  local model, count = "unknown", #machine.cores()
-  local file = io.open("/proc/cpuinfo")
-  if file then
-    model = file:read("*a"):match("model name%s*:%s*([^\n]+)") or model
-    file:close()
+-- The first line that a command prints.
+local function line_of(command)
+  local fine, text = machine.output(command)
+  return fine and text:match("[^\n]+") or "unknown"
+end
+
+local function find(path, pattern)
+  local file = io.open(path)
+  if not file then
+    return "unknown"
   end
-  file = io.open("/proc/loadavg")
-  local load = file and tonumber(file:read("*l"):match("^%S+")) or moonport.null
-  if file then
-    file:close()
-  end
+  local text = file:read("*a")
+  file:close()
+  return text:match(pattern) or "unknown"
+end
+
+-- The machine, what is measured, and how to do that again, before the benchmarks of these names: facts = { { what, it is }, ... }.
+function machine.describe(names)
+  local count = os.getenv("MOONPORT_ROUNDS")
+  local prefix = count and ("MOONPORT_ROUNDS=%s "):format(count) or ""
+  local processor = find("/proc/cpuinfo", "model name%s*:%s*([^\n]+)")
+  local load = find("/proc/loadavg", "^%S+")
+  local cores = machine.cores()
   return {
-    processor = model,
-    cores = count,
-    load = load,
+    processor = processor,
+    cores = #cores,
+    load = tonumber(load) or moonport.null,
     system = jit.os .. " " .. jit.arch,
     lua = jit.version,
+    facts = {
+      { "Processor", ("%s, %d cores for this process"):format(processor, #cores) },
+      { "System", line_of("uname -srm") },
+      { "Moonport", moonport._VERSION },
+      { "Lua", jit.version },
+      { "C compiler", line_of("cc --version") },
+      { "Load before", load },
+      { "Measured", os.date("!%Y-%m-%d %H:%M UTC") },
+      { "Again by", prefix .. "moonport bench " .. table.concat(names, " ") .. " --html FILE" },
+    },
   }
 end
 

@@ -34,14 +34,14 @@ function peers.runtime(name)
   if path then
     return path
   end
-  return nil, "node is not installed"
+  return nil, "node is not installed; Debian: nodejs"
 end
 
 -- The flags by which an addon is compiled for the node that is found; nil and the reason.
 function peers.node_flags()
   local path = node()
   if not path then
-    return nil, "node is not installed"
+    return nil, "node is not installed; Debian: nodejs"
   end
   local _, real = machine.output("readlink -f " .. machine.quote(path))
   local own = real:gsub("/bin/[^/]*%s*$", "/include/node")

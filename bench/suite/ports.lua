@@ -155,6 +155,7 @@ local function trips_table(placements)
     columns = { "threads on", "through", "median, µs", "a tenth, µs", "nine tenths, µs" },
     rows = rows,
     bar = 3,
+    range = { 4, 5 },
   }
 end
 
@@ -194,11 +195,7 @@ local function sends_table(timed, counted)
   }
 end
 
-function ports.run(folder)
-  io.stdout:setvbuf("line")
-  local function progress(text)
-    io.stderr:write("ports: ", text, "\n")
-  end
+function ports.run(folder, progress)
   local found, message = machine.compile(folder, "bound")
   if not found then
     error("moonport bench ports: it compiles its C parts with cc, which fails:\n" .. message, 0)
@@ -285,9 +282,10 @@ function ports.run(folder)
     "Round trips start after a pause of 0.2 ms in which everybody falls asleep; the first 500 are not measured. A send's time is",
     "without that of the clock.",
   }
+  result.missing = {}
   for _, name in ipairs({ "moonport", "queue under luv" }) do
     if missing[name] then
-      table.insert(result.notes, ("%s: not measured (%s)"):format(name, missing[name]))
+      table.insert(result.missing, { name = name, reason = missing[name] })
     end
   end
   return result

@@ -1,6 +1,11 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- Shows results. A result has a title, notes, tables and goals:
---   table = { title, columns = { name, ... }, rows = { { text or number, ... }, ... }, bar = column that the page draws }
+-- Shows results as text. A result has a title, notes, tables and goals, may have charts (charts.lua), and what is missing:
+--   table = { title, columns = { name, ... }, rows = { { cell, ... }, ... }, bar = column that charts draw }
+--           A cell is a text, a number or a range { least, most }. Where the column behind the bar has no range of it,
+--           range = { column, column } may name one. The last text before the bar says whose it is, or that in column who.
+--           linear = true: bars, not dots on a logarithmic scale, though the values are far apart
+--           plot = the name of the chart's file, if not the table's number
+--   missing = { { name, reason }, ... }
 --   goal = { what, value, limit, at = "least" or "most", unit, missing = why there is no value }
 
 local report = {}
@@ -12,42 +17,58 @@ local function met(goal)
   return goal.value <= goal.limit
 end
 
+local function number(value)
+  return (value >= 100 and "%.0f" or (value >= 0.1 or value <= 0) and "%.2f" or "%.2g"):format(value)
+end
+
 -- The value, the limit and the verdict of a goal, as text.
-local function judge(goal)
+function report.judge(goal)
   local unit = goal.unit or ""
-  local limit = ("at %s %.2f%s"):format(goal.at, goal.limit, unit)
+  local limit = ("at %s %s%s"):format(goal.at, number(goal.limit), unit)
   if not goal.value then
     return "not measured (" .. goal.missing .. ")", limit, "not measured"
   end
-  return ("%.2f%s"):format(goal.value, unit), limit, met(goal) and "met" or "missed"
+  return number(goal.value) .. unit, limit, met(goal) and "met" or "missed"
 end
 
 local function width(text)
   return #text:gsub("[\128-\191]", "")
 end
 
-local function cell(value)
-  if type(value) == "number" then
-    return (value >= 100 and "%.0f" or "%.2f"):format(value)
+-- A cell as text.
+function report.cell(value)
+  if type(value) == "table" then
+    return number(value[1]) .. " to " .. number(value[2])
   end
-  return value
+  return type(value) == "number" and number(value) or value
 end
 
 local function print_rows(columns, rows)
   local widths = {}
   for _, row in ipairs({ columns, unpack(rows) }) do
     for at, value in ipairs(row) do
-      widths[at] = math.max(widths[at] or 0, width(cell(value)))
+      widths[at] = math.max(widths[at] or 0, width(report.cell(value)))
     end
   end
   for _, row in ipairs({ columns, unpack(rows) }) do
     local line = {}
     for at, value in ipairs(row) do
-      local space = (" "):rep(widths[at] - width(cell(value)))
-      line[at] = type(value) == "number" and space .. cell(value) or cell(value) .. space
+      local space = (" "):rep(widths[at] - width(report.cell(value)))
+      line[at] = type(value) == "number" and space .. report.cell(value) or report.cell(value) .. space
     end
     print("  " .. (table.concat(line, "  "):gsub("%s+$", "")))
   end
+end
+
+local function print_goals(goals)
+  print("\nGoals")
+  local rows = {}
+  for at, goal in ipairs(goals) do
+    local value, limit, verdict = report.judge(goal)
+    goal.verdict = verdict
+    rows[at] = { goal.what, value, limit, verdict }
+  end
+  print_rows({ "what", "is", "wanted", "" }, rows)
 end
 
 function report.print(result)
@@ -56,84 +77,13 @@ function report.print(result)
     print("\n" .. part.title)
     print_rows(part.columns, part.rows)
   end
-  print("\nGoals")
-  local rows = {}
-  for at, goal in ipairs(result.goals) do
-    local value, limit, verdict = judge(goal)
-    goal.verdict = verdict
-    rows[at] = { goal.what, value, limit, verdict }
+  if #result.goals > 0 then
+    print_goals(result.goals)
   end
-  print_rows({ "what", "is", "wanted", "" }, rows)
   print("\n" .. table.concat(result.notes, "\n"))
-end
-
-local function escape(text)
-  return (text:gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }))
-end
-
-local function html_table(part)
-  local out = { "<h3>" .. escape(part.title) .. "</h3><table><tr>" }
-  for _, name in ipairs(part.columns) do
-    out[#out + 1] = "<th>" .. escape(name) .. "</th>"
+  for _, one in ipairs(result.missing or {}) do
+    print(("%s: not measured (%s)"):format(one.name, one.reason))
   end
-  local most = 0
-  for _, row in ipairs(part.rows) do
-    most = math.max(most, tonumber(row[part.bar]) or 0)
-  end
-  for _, row in ipairs(part.rows) do
-    out[#out + 1] = "</tr><tr>"
-    for at, value in ipairs(row) do
-      local class = type(value) == "number" and ' class="number"' or ""
-      local share = at == part.bar and type(value) == "number" and value / most * 100
-      local bar = share and ('<i style="width:%.1f%%"></i>'):format(share) or ""
-      out[#out + 1] = ("<td%s>%s<span>%s</span></td>"):format(class, bar, escape(cell(value)))
-    end
-  end
-  out[#out + 1] = "</tr></table>"
-  return table.concat(out)
-end
-
-local function html_goals(goals)
-  local out = {}
-  for at, goal in ipairs(goals) do
-    local value, limit, verdict = judge(goal)
-    out[at] = ('<li class="%s"><b>%s</b> %s: %s, wanted %s</li>'):format(
-      verdict == "met" and "met" or verdict == "missed" and "missed" or "open",
-      escape(verdict),
-      escape(goal.what),
-      escape(value),
-      escape(limit)
-    )
-  end
-  return "<h3>Goals</h3><ul>" .. table.concat(out) .. "</ul>"
-end
-
--- One page that needs nothing else: the template with what was measured.
-function report.page(all, template)
-  local out = {}
-  for _, result in ipairs(all.benchmarks) do
-    out[#out + 1] = "<section><h2>" .. escape(result.title) .. "</h2>" .. html_goals(result.goals)
-    for _, part in ipairs(result.tables) do
-      out[#out + 1] = html_table(part)
-    end
-    for _, note in ipairs(result.notes) do
-      out[#out + 1] = "<p>" .. escape(note) .. "</p>"
-    end
-    out[#out + 1] = "</section>"
-  end
-  local file = assert(io.open(template))
-  local page = file:read("*a")
-  file:close()
-  local fields = {
-    body = table.concat(out, "\n"),
-    machine = escape(("%s, %d cores, %s, %s"):format(
-      all.machine.processor,
-      all.machine.cores,
-      all.machine.system,
-      all.machine.lua
-    )),
-  }
-  return (page:gsub("{{(%w+)}}", fields))
 end
 
 return report

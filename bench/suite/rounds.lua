@@ -47,14 +47,14 @@ function rounds.ratio(case, base, field)
   return statistics.spread(ratios).median
 end
 
--- A row for a table of throughput: what, who, million/s, their spread, the owner's CPU and the process's.
+-- A row for a table of throughput: what, who, million/s, their spread (a range), the owner's CPU and the process's.
 function rounds.row(what, name, case)
   local rate = rounds.of(case, "rate")
   return {
     what,
     name,
     rate.median,
-    ("%.2f to %.2f"):format(rate.least, rate.most),
+    { rate.least, rate.most },
     rounds.of(case, "owner").median,
     rounds.of(case, "process").median,
   }

@@ -67,7 +67,7 @@ end
 local function pair(folder, window)
   for _, name in ipairs({ "luv", "cjson" }) do
     if not package.searchpath(name, package.cpath) then
-      return nil, name .. " is not installed"
+      return nil, name .. " is not installed: bench/peers/setup"
     end
   end
   local uv, decode = require("luv"), require("cjson").decode

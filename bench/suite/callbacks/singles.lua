@@ -106,6 +106,7 @@ function singles.trips_table(cases)
     columns = { "threads on", "through", "median, µs", "a tenth, µs", "nine tenths, µs" },
     rows = rows,
     bar = 3,
+    range = { 4, 5 },
   }
 end
 
@@ -166,6 +167,7 @@ function singles.prices_table(cases)
     columns = { "contestant", "median, ns", "a tenth, ns", "nine tenths, ns" },
     rows = rows,
     bar = 2,
+    range = { 3, 4 },
   }
 end
 

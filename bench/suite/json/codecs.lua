@@ -51,7 +51,7 @@ function codecs.gather()
       codec.name = name
       all[#all + 1] = codec
     else
-      missing[name] = "not installed"
+      missing[name] = "not installed: bench/peers/setup"
     end
   end
   return all, missing

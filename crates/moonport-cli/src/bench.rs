@@ -15,10 +15,10 @@ static SUITE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../bench/suite");
 /// For the C programs of the suite.
 static HEADER: &str = include_str!("../../../include/moonport.h");
 
-/// Runs the named benchmarks, or all.
-pub(crate) fn run(names: &[String], json: Option<&Path>, html: Option<&Path>) -> ExitCode {
+/// Runs the named benchmarks, or all. `files` are where to write JSON, HTML and the folder of plots, where wanted.
+pub(crate) fn run(names: &[String], files: [Option<&Path>; 3]) -> ExitCode {
     let path = |file: Option<&Path>| file.map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut arguments = vec![path(json), path(html)];
+    let mut arguments = files.map(path).to_vec();
     if names.is_empty() {
         arguments.extend(NAMES.map(str::to_owned));
     } else {

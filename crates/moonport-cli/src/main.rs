@@ -56,9 +56,12 @@ enum Command {
         /// Write what was measured as JSON.
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
-        /// Write one page to look at.
+        /// Write one page to look at, with charts.
         #[arg(long, value_name = "FILE")]
         html: Option<PathBuf>,
+        /// Write the charts alone, as SVG files.
+        #[arg(long, value_name = "FOLDER")]
+        plots: Option<PathBuf>,
     },
     /// Bridge a browser's extension to a running program, over stdin and stdout; the browser starts it.
     ///
@@ -74,7 +77,9 @@ fn main() -> ExitCode {
             None => ExitCode::FAILURE,
         },
         Command::Demo { address, tls } => demo::run(&address, tls),
-        Command::Bench { names, json, html } => bench::run(&names, json.as_deref(), html.as_deref()),
+        Command::Bench { names, json, html, plots } => {
+            bench::run(&names, [json.as_deref(), html.as_deref(), plots.as_deref()])
+        }
         #[cfg(unix)]
         Command::NativeMessaging(arguments) => native::run(arguments),
     }

@@ -2,6 +2,8 @@
 //! What `moonport bench` says where it cannot measure, and what it writes where it can.
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -71,6 +73,7 @@ fn every_host_is_measured_attached_and_by_its_timer() {
     assert_eq!(goals.len(), hosts.len() + 1, "{text}");
     assert!(goals.iter().all(|goal| goal["value"].is_number()), "{text}");
     let page = std::fs::read_to_string(&html).expect("HTML");
+    support::check_page(&page, &["hosts"]);
     assert!(hosts.iter().all(|host| page.contains(host)), "{page}");
 }
 
@@ -78,9 +81,9 @@ fn every_host_is_measured_attached_and_by_its_timer() {
 #[ignore = "takes half a minute and needs node, luv, lua-http and lua-cjson: scripts/test"]
 fn servers_are_measured_and_those_that_are_missing_named() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = folder.path().join("http.json");
+    let (json, html) = (folder.path().join("http.json"), folder.path().join("http.html"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonport"));
-    command.args(["bench", "http", "--json"]).arg(&json);
+    command.args(["bench", "http", "--json"]).arg(&json).arg("--html").arg(&html);
     // Nothing of what bench/peers/setup would have installed.
     command.env("MOONPORT_ROUNDS", "1").env("MOONPORT_PEERS", folder.path());
     let output = command.output().expect("it runs");
@@ -112,6 +115,7 @@ fn servers_are_measured_and_those_that_are_missing_named() {
         goals[1]["value"].is_number() && goals[0]["missing"].as_str().is_some_and(|why| why.contains("setup")),
         "{text}"
     );
+    support::check_page(&std::fs::read_to_string(&html).expect("HTML"), &["http"]);
     for missing in ["bare hyper", "bare tungstenite", "nginx + lua", "Bun"] {
         assert!(text.contains(&format!("{missing}: not measured (")), "{missing}: {text}");
     }
@@ -121,9 +125,9 @@ fn servers_are_measured_and_those_that_are_missing_named() {
 #[ignore = "takes half a minute and needs lua-cjson and lua-dkjson: scripts/test"]
 fn every_document_is_decoded_and_encoded_by_every_library() {
     let folder = tempfile::tempdir().expect("a folder");
-    let json = folder.path().join("json.json");
+    let (json, html) = (folder.path().join("json.json"), folder.path().join("json.html"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonport"));
-    command.args(["bench", "json", "--json"]).arg(&json).env("MOONPORT_ROUNDS", "2");
+    command.args(["bench", "json", "--json"]).arg(&json).arg("--html").arg(&html).env("MOONPORT_ROUNDS", "2");
     let output = command.output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
@@ -141,6 +145,7 @@ fn every_document_is_decoded_and_encoded_by_every_library() {
         }
         assert!(rows.iter().filter(|row| row[2] == "lua-cjson").all(|row| row[6] == 1.0), "{text}");
     }
+    support::check_page(&std::fs::read_to_string(&html).expect("HTML"), &["json"]);
     let goals = benchmark["goals"].as_array().expect("goals");
     assert_eq!(goals.len(), 2 * 2 * 6, "{text}");
     assert!(goals.iter().all(|goal| goal["value"].is_number()), "{text}");
