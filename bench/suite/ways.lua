@@ -1,240 +1,220 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- The three ways from a C thread into Lua, side by side: a timer that looks (polling), the calling thread under the state's lock
--- (mode = "locked"), and the queue. And how the naked callback of ffi.cast's ends.
+-- Three ways for one job: threads of C hand strings to a handler in a program that GLib's loop runs. Polling, a lock, a
+-- queue; and, beside them, polling and the lock as one writes them by hand. Each in a process of its own.
 
 local ffi = require("ffi")
+local children = require("children")
 local crashes = require("ways.crashes")
-local floods = require("callbacks.floods")
 local machine = require("machine")
-local moonport = require("moonport")
 local rounds = require("rounds")
 local statistics = require("statistics")
 
+local MESSAGES = 1000
+local GLIB = "libglib-2.0.so.0"
+local WAYS = { "queue", "lock", "lock by hand", "polling step", "polling a ring" }
+
 local ways = {}
 
-local TEXT, NUMBER = "void (*)(const char *data, size_t size)", "void (*)(int number)"
-local SIZE, DELAYS, PERIOD = 64, 200, 0.01
-
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function load(folder, name)
-  local path, message = machine.compile(folder, name)
-  if not path then
-    error("moonport bench ways: it compiles its C parts with cc, which fails:\n" .. message, 0)
-  end
-  ffi.cdef(read(folder .. "/" .. name .. ".h"))
-  return ffi.load(path), path
-end
-
--- The ways: the options of the callback, the loop until is_over(), and how many calls a measurement makes.
-local function all_ways(delay)
-  local function run()
-    moonport.run()
-  end
-  return {
-    {
-      name = "polling",
-      floods = 20000,
-      loop = function(is_over)
-        repeat
-          delay.delay_pause(PERIOD)
-          moonport.step()
-        until is_over()
-      end,
-    },
-    { name = "lock", floods = 1000000, options = { mode = "locked" }, loop = run, stop = moonport.stop },
-    { name = "queue", floods = 1000000, options = { capacity = 65536 }, loop = run, stop = moonport.stop },
-  }
-end
-
-local function options_of(way)
-  local options = {}
-  for name, value in pairs(way.options or {}) do
-    options[name] = value
-  end
-  return options
-end
-
--- Makes a callback, starts calls of it, and runs the way's loop until done() was called.
-local function serve(way, declaration, making, start)
-  local over = false
-  local handler, finish = making(function()
-    over = true
-    if way.stop then
-      way.stop()
+local function compile(folder)
+  for _, name in ipairs({ "ways", "ring", "lock" }) do
+    local path, message = machine.compile(folder, name, "-l:" .. GLIB)
+    if not path then
+      error("moonport bench ways: it compiles its C parts with cc, which fails:\n" .. message, 0)
     end
-  end)
-  local target = assert(moonport.callback(declaration, handler, options_of(way)))
-  assert(start(target.pointer) == 0, "no thread")
-  way.loop(function()
-    return over
-  end)
-  finish()
-  target:close()
+  end
+  return folder:match("^(.*)/") .. "/ways.so"
 end
 
-local function flood(case, caller, counting)
-  local count = case.way.floods
-  local spent = machine.measure(function()
-    serve(case.way, TEXT, function(done)
-      return counting(count, done)
-    end, function(pointer)
-      return caller.caller_flood(pointer, count, case.threads)
-    end)
-  end)
-  assert(caller.caller_join() == 0)
-  return rounds.sample(spent, count)
+local function measure(case, program, folder, library)
+  local suite = folder:match("^(.*)/")
+  local result, reason = children.ask({
+    "env",
+    ("LUA_PATH=%s/?.lua;;"):format(suite),
+    program,
+    "run",
+    folder .. "/way.lua",
+    library,
+    case.name,
+    ("%d"):format(MESSAGES),
+  })
+  if result and result.absent then
+    return nil, result.absent
+  end
+  return result, reason
 end
 
-local function wait(case, delay)
-  serve(case.way, NUMBER, function(done)
-    return function()
-      if delay.delay_heard() == 0 then
-        done()
-      end
-    end, function() end
-  end, function(pointer)
-    return delay.delay_start(pointer, DELAYS)
-  end)
-  local idle = delay.delay_idle()
-  assert(idle >= 0, "not every call came exactly once")
-  return {
-    idle = idle,
-    low = delay.delay_took(1),
-    median = delay.delay_took(2),
-    high = delay.delay_took(3),
-    most = delay.delay_took(4),
-  }
+-- A row of medians over the rounds: the way, the first field with its spread, the others; in this unit.
+local function row(case, unit, first, ...)
+  local spread = rounds.of(case, first)
+  local line = { case.name, spread.median / unit, { spread.least / unit, spread.most / unit } }
+  for _, field in ipairs({ ... }) do
+    line[#line + 1] = rounds.of(case, field).median / unit
+  end
+  return line
 end
 
-local function delays_table(cases)
+local function rows_of(cases, ...)
   local rows = {}
   for at, case in ipairs(cases) do
-    local row = { case.way.name }
-    for _, field in ipairs({ "median", "high", "most" }) do
-      row[#row + 1] = rounds.of(case, field).median / 1000
+    rows[at] = row(case, ...)
+  end
+  return rows
+end
+
+local function delay_table(cases)
+  return {
+    title = "From the call to the handler, in a program that sleeps",
+    columns = { "way", "median, µs", "spread", "p99, µs", "its thread is held: median, µs", "p99, µs" },
+    rows = rows_of(cases, 1000, "idle_took", "idle_took_high", "idle_held", "idle_held_high"),
+    bar = 2,
+    plot = "delay",
+  }
+end
+
+local function busy_table(cases)
+  return {
+    title = "In a program that works for 4 of every 10 ms: how long the call holds its thread",
+    columns = { "way", "p99, µs", "spread", "median, µs", "to the handler: median, µs", "p99, µs" },
+    rows = rows_of(cases, 1000, "busy_held_high", "busy_held", "busy_took", "busy_took_high"),
+    bar = 2,
+    plot = "held",
+  }
+end
+
+-- A table of a field for one thread and for four.
+local function floods_table(cases, field, fields)
+  local rows = {}
+  for _, threads in ipairs({ 1, 4 }) do
+    for _, case in ipairs(cases) do
+      local line = row(case, 1, field .. threads)
+      table.insert(line, 1, ("%d thread%s"):format(threads, threads == 1 and "" or "s"))
+      rows[#rows + 1] = line
     end
-    local spread = rounds.of(case, "median")
-    row[#row + 1] = ("%.1f to %.1f"):format(spread.least / 1000, spread.most / 1000)
-    row[#row + 1] = rounds.of(case, "idle").median
-    rows[at] = row
+  end
+  fields.columns = { "calls by", "way", fields.unit, "spread" }
+  fields.rows, fields.bar = rows, 3
+  return fields
+end
+
+local function idle_table(cases)
+  local rows = rows_of(cases, 1, "cpu")
+  for at, case in ipairs(cases) do
+    table.insert(rows[at], ("%.0f"):format(rounds.of(case, "sleeps").median))
   end
   return {
-    title = "From a call to its handler, in a process that sleeps",
-    columns = { "way", "median, µs", "nine tenths, µs", "99 %, µs", "medians of the rounds, µs", "CPU while idle, %" },
+    title = "Two seconds in which nothing comes",
+    columns = { "way", "CPU, % of a core", "spread", "wake-ups a second" },
     rows = rows,
     bar = 2,
+    plot = "idle",
   }
 end
 
-local function floods_table(cases)
-  local rows = {}
+-- How many calls had come after so long: the medians, over the rounds, of each place in the order of the delays.
+local function distribution(cases)
+  local series = {}
   for at, case in ipairs(cases) do
-    rows[at] = rounds.row(("%d"):format(case.threads), case.way.name, case)
-  end
-  return {
-    title = "Throughput: 64-byte strings, flat out",
-    columns = { "threads", "way", "million/s", "least to most", "CPU of Lua's thread, ns a call", "of the process, ns a call" },
-    rows = rows,
-    bar = 3,
-  }
-end
-
-local function find(cases, name, threads)
-  for _, case in ipairs(cases) do
-    if case.way.name == name and case.threads == threads then
-      return case
+    local points = {}
+    for place = 1, #case.samples[1].curve do
+      local took = statistics.of(case.samples, function(sample)
+        return sample.curve[place]
+      end).median
+      points[place] = { took / 1000, (place - 1) / (#case.samples[1].curve - 1) * 100 }
     end
+    series[at] = { name = case.name, points = points }
   end
-end
-
--- The median, over the rounds, of what fn gives of two cases' samples.
-local function compare(case, base, fn)
-  local values = {}
-  for round, sample in ipairs(case.samples) do
-    values[round] = fn(sample, base.samples[round])
-  end
-  return statistics.spread(values).median
-end
-
-local function goals_of(delays, flat_out, died)
-  local polling, queue = find(delays, "polling"), find(delays, "queue")
   return {
-    {
-      what = "4 threads: calls a second through the queue, times the lock",
-      value = rounds.ratio(find(flat_out, "queue", 4), find(flat_out, "lock", 4), "rate"),
-      at = "least",
-      limit = 1,
-    },
-    {
-      what = "median delay of polling, times the queue",
-      value = rounds.ratio(polling, queue, "median"),
-      at = "least",
-      limit = 100,
-    },
-    {
-      what = "CPU while idle: the queue less polling, percent of a core",
-      value = compare(queue, polling, function(own, other)
-        return own.idle - other.idle
-      end),
-      at = "most",
-      limit = 0,
-    },
-    { what = "runs of ffi.cast that die", value = died * 100, unit = " %", at = "least", limit = 50 },
+    title = "How many calls have reached the handler after so long",
+    x = "µs since the call",
+    y = "% of the calls",
+    series = series,
+    plot = "distribution",
   }
+end
+
+local function goals_of(cases, missing, died, runs)
+  local named = {}
+  for _, case in ipairs(cases) do
+    named[case.name] = case
+  end
+  local goals = {}
+  local function times(what, name, base, field, at, limit)
+    local own, other = named[name], named[base]
+    goals[#goals + 1] = {
+      what = what,
+      value = own and other and rounds.ratio(own, other, field),
+      at = at,
+      limit = limit,
+      missing = missing[name] or missing[base],
+    }
+  end
+  times("calls a second by 4 threads: the queue, times the lock", "queue", "lock", "rate4", "least", 1)
+  times("median delay: polling, times the queue", "polling step", "queue", "idle_took", "least", 100)
+  times("idle CPU: the queue, times polling", "queue", "polling step", "cpu", "most", 1)
+  goals[#goals + 1] = {
+    what = ("ffi.cast from other threads: runs of %d that die"):format(runs),
+    value = died,
+    at = "least",
+    limit = runs / 2,
+  }
+  return goals
 end
 
 local NOTES = {
-  "polling: moonport.step() every 10 ms, which delivers at most 256 calls. lock: mode = \"locked\", and Lua's thread sleeps in",
-  "moonport.run; the handler runs on the calling thread. queue: the default, and moonport.run.",
-  "Delays: from just before the call to the first line of the handler; calls are 1 to 3 ms apart, so that all threads sleep.",
-  "CPU while idle: of the process, in a second without a call. Throughput: every string is new; the callers are at most 65,536",
-  "calls ahead of the handler, which counts. The CPU of the process has that of the calling threads in it.",
+  ("Medians of %d rounds in which the ways take turns, each time in a new process;"):format(rounds.COUNT)
+    .. " a ratio is the median of the rounds' ratios.",
+  "The loop is GLib's, as under GTK and wxWidgets. queue: moonport.callback, attached. lock: the same with mode = \"locked\".",
+  "lock by hand: the caller runs the handler under a mutex that the owner gives up while its loop sleeps. polling step: a timer of",
+  "10 ms that calls moonport.step(), one turn of at most 256 messages. polling a ring: the timer empties a ring of C, whatever it",
+  "holds. Every string has 64 bytes and is new; every handler gets it as a string of Lua and counts.",
+  ("Delays: %d calls each round and way, 1 to 3 ms apart, so that no timer is in step. The threads run on any core."):format(MESSAGES),
+  "Floods: threads call flat out, at most 65,536 calls ahead of the handler; what warms up is not measured. The handler does next",
+  "to nothing: a lock by hand then has nobody to wait for, and no string changes cores.",
+  "CPU is that of the whole process. Wake-ups: how often its other threads went to sleep again, as the kernel counts.",
 }
 
-function ways.run(folder)
-  io.stdout:setvbuf("line")
-  local function progress(text)
-    io.stderr:write("ways: ", text, "\n")
+-- Where the host is missing nothing can be measured.
+local function without_glib()
+  local missing = { { name = "GLib", reason = "not installed; Debian: libglib2.0-0" } }
+  return { title = ways.TITLE, tables = {}, goals = {}, notes = {}, missing = missing }
+end
+
+ways.TITLE = "Three ways from a thread of C into Lua: a queue, a lock, polling"
+
+function ways.run(folder, progress)
+  if not pcall(ffi.load, GLIB) then
+    return without_glib()
   end
-  local suite = folder:match("^(.*)/")
-  local delay = load(folder, "delay")
-  local caller, library = load(suite .. "/callbacks", "caller")
-  local counting = floods.counting_for(caller)
-  local delays, flat_out = {}, {}
-  for _, way in ipairs(all_ways(delay)) do
-    delays[#delays + 1] = { way = way }
+  local library, program = compile(folder), machine.executable()
+  local cases = {}
+  for at, name in ipairs(WAYS) do
+    cases[at] = { name = name }
   end
-  for _, threads in ipairs({ 1, 4 }) do
-    for _, way in ipairs(all_ways(delay)) do
-      flat_out[#flat_out + 1] = { way = way, threads = threads }
+  local able = rounds.run(cases, function(case)
+    return measure(case, program, folder, library)
+  end, progress)
+  local reasons, missing = {}, {}
+  for _, case in ipairs(cases) do
+    if case.failed then
+      reasons[case.name] = case.failed
+      missing[#missing + 1] = { name = case.name, reason = case.failed }
     end
   end
-  progress("delays")
-  delays = rounds.run(delays, function(case)
-    return wait(case, delay)
-  end, progress)
-  progress("throughput")
-  flat_out = rounds.run(flat_out, function(case)
-    return flood(case, caller, counting)
-  end, progress)
-  local header = suite .. "/callbacks/caller.h"
-  local ended, died = crashes.run(folder, machine.executable(), library, header, progress)
-  local notes = { ("Medians of %d rounds in which the ways take turns;"):format(rounds.COUNT)
-    .. " a ratio is the median of the rounds' ratios." }
-  for _, note in ipairs(NOTES) do
-    notes[#notes + 1] = note
-  end
+  local crashed, died, runs = crashes.count(program, folder, library, progress)
   return {
-    title = "Three ways from a C thread into Lua",
-    tables = { delays_table(delays), floods_table(flat_out), ended },
-    goals = goals_of(delays, flat_out, died),
-    notes = notes,
+    title = ways.TITLE,
+    charts = { distribution(able) },
+    tables = {
+      delay_table(able),
+      busy_table(able),
+      floods_table(able, "rate", { title = "Calls, flat out", unit = "million/s", plot = "throughput", linear = true }),
+      floods_table(able, "process", { title = "CPU of one call, flat out", unit = "CPU, ns", plot = "cpu", linear = true }),
+      idle_table(able),
+      crashed,
+    },
+    goals = goals_of(able, reasons, died, runs),
+    notes = NOTES,
+    missing = missing,
   }
 end
 

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  * See sender.h. It knows no host and no Lua. */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include "idle.h"
 #include "moonport.h"
 #include "timing.h"
 
@@ -31,49 +25,7 @@ static struct {
   uint32_t *took;
 } test;
 
-void sender_pause(double seconds) {
-  struct timespec time = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
-  while (nanosleep(&time, &time) != 0) continue;
-}
-
-/* 1 to 3 ms, evenly: everybody falls asleep, and no timer is in step with it. Marsaglia's xorshift. */
-static double irregular(void) {
-  static uint32_t state = 2463534242;
-  state ^= state << 13;
-  state ^= state >> 17;
-  state ^= state << 5;
-  return 1e-3 + 2e-3 * (state / 4294967296.0);
-}
-
-static uint64_t sleeps_of(const char *task) {
-  char path[64], line[256];
-  uint64_t count = 0;
-  snprintf(path, sizeof path, "/proc/self/task/%.20s/status", task);
-  FILE *file = fopen(path, "r");
-  if (file == NULL) return 0; /* it has ended */
-  while (fgets(line, sizeof line, file) != NULL) {
-    if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) == 1) break;
-  }
-  fclose(file);
-  return count;
-}
-
-/* Of all threads of this process but the calling one. */
-static double count_sleeps(void) {
-  char self[24];
-  snprintf(self, sizeof self, "%ld", (long)syscall(SYS_gettid));
-  uint64_t sum = 0;
-  DIR *folder = opendir("/proc/self/task");
-  if (folder == NULL) {
-    test.failed = 1;
-    return 0;
-  }
-  for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-    if (entry->d_name[0] != '.' && strcmp(entry->d_name, self) != 0) sum += sleeps_of(entry->d_name);
-  }
-  closedir(folder);
-  return (double)sum;
-}
+void sender_pause(double seconds) { pause_for(seconds); }
 
 static void send_one(int which) {
   test.sent[which] = now();
@@ -83,15 +35,17 @@ static void send_one(int which) {
 static void *run(void *unused) {
   (void)unused;
   int last = test.count - 1;
-  sender_pause(SETTLING);
+  pause_for(SETTLING);
   for (int i = 0; i < last; i++) {
-    sender_pause(irregular());
+    pause_for(irregular());
     send_one(i);
   }
-  sender_pause(QUIET);
+  pause_for(QUIET);
   double before = count_sleeps();
-  sender_pause(SILENCE);
-  test.sleeps = (count_sleeps() - before) / SILENCE;
+  pause_for(SILENCE);
+  double after = count_sleeps();
+  if (before < 0 || after < 0) test.failed = 1;
+  test.sleeps = (after - before) / SILENCE;
   send_one(last);
   return NULL;
 }

@@ -1,27 +1,32 @@
 -- SPDX-License-Identifier: MIT OR Apache-2.0
--- What ends badly: a C thread calls a function pointer that ffi.cast made, while Lua runs. arg: the library of callers, its
--- header.
-local library, header = ...
+-- The way that is none: LuaJIT's own callback, called by other threads. IT CRASHES; it is here to be counted.
+--   crash.lua LIBRARY SECONDS      the library made from ways.c; it prints "begun", and "alive" after so long
+
 local ffi = require("ffi")
-local file = assert(io.open(header))
-ffi.cdef(file:read("*a"))
-file:close()
-local caller = ffi.load(library)
 
-local SECONDS = 3
+local library, seconds = ...
+local header = assert(io.open(arg[0]:match("^(.*/)") .. "ways.h"))
+ffi.cdef(header:read("*a"))
+header:close()
+ffi.cdef("int poll(void *descriptors, unsigned long count, int milliseconds);")
+local C = ffi.load(library)
 
-local count = 0
-local callback = ffi.cast("caller_text", function(data, size)
-  count = count + #ffi.string(data, size)
+local texts = {}
+local call = ffi.cast("ways_call", function(data, size)
+  texts[#texts % 100 + 1] = ffi.string(data, size)
 end)
-caller.caller_flood(callback, 1e9, 1)
--- What Lua does meanwhile: some work, some garbage.
-local ended = os.time() + SECONDS
-local kept = {}
-while os.time() < ended do
-  for i = 1, 1000 do
-    kept[i % 100] = { tostring(i) }
+
+-- What a program with a window does: Lua makes tables and strings in every frame, and then it waits a little.
+io.stdout:setvbuf("no")
+print("begun")
+assert(C.ways_torment(call, 4) == 0)
+local over = os.time() + seconds
+repeat
+  local rows = {}
+  for i = 1, 200 do
+    rows[i] = { text = "row " .. i }
   end
-end
-print("it lives on")
-os.exit(true)
+  ffi.C.poll(nil, 0, 1)
+until os.time() >= over
+print("alive")
+os.exit(0)
