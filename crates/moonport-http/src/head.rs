@@ -3,6 +3,7 @@
 //! bytes; what passes here, hyper reads the same way.
 
 use crate::Limits;
+use crate::scan;
 
 /// How the body of a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +45,10 @@ impl Search {
     /// # Errors
     /// A line that ends in a bare LF, and heads or targets that are longer than `limits` allow.
     pub fn find_end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, Fault> {
-        while let Some(found) = buffer[self.scanned..].iter().position(|&byte| byte == b'\n') {
+        while let Some(found) = scan::line_feed(&buffer[self.scanned..]) {
             let feed = self.scanned + found;
             if feed == self.line || buffer[feed - 1] != b'\r' {
-                return Err(Malformed("a line of the head ends in a bare line feed"));
+                return Err(BARE);
             }
             if feed - 1 == self.line {
                 let length = feed + 1;
@@ -89,16 +90,16 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
     let mut chunked = false;
     let mut count = 0;
     loop {
-        let (line, more) = split_line(rest)?;
-        rest = more;
-        if line.is_empty() {
+        if let Some(more) = rest.strip_prefix(b"\r\n") {
+            rest = more;
             break;
         }
         count += 1;
         if count > limits.headers {
             return Err(Fault::TooManyHeaders);
         }
-        let (name, value) = split_header(line)?;
+        let ((name, value), more) = split_header(rest)?;
+        rest = more;
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 length = match length {
@@ -145,15 +146,16 @@ enum Version {
     Http11,
 }
 
+const BARE: Fault = Malformed("a line of the head ends in a bare line feed");
+const UNENDED: Fault = Malformed("the head does not end");
+
 /// The next line without its CRLF, and what follows it.
 fn split_line(bytes: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let Some(end) = bytes.iter().position(|&byte| byte == b'\n') else {
-        return Err(Malformed("the head does not end"));
-    };
+    let end = scan::line_feed(bytes).ok_or(UNENDED)?;
     let (line, rest) = bytes.split_at(end);
     match line.split_last() {
         Some((b'\r', line)) => Ok((line, &rest[1..])),
-        _ => Err(Malformed("a line of the head ends in a bare line feed")),
+        _ => Err(BARE),
     }
 }
 
@@ -204,19 +206,25 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn split_header(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    if matches!(line, [b' ' | b'\t', ..]) {
+/// Name and value.
+type Header<'a> = (&'a [u8], &'a [u8]);
+
+/// The header on the first line, and what follows it.
+fn split_header(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), Fault> {
+    if matches!(bytes, [b' ' | b'\t', ..]) {
         return Err(Malformed("a header is folded over several lines"));
     }
-    let colon = line.iter().position(|&byte| !is_token_byte(byte));
-    let Some(colon) = colon.filter(|&colon| colon > 0 && line[colon] == b':') else {
+    let colon = bytes.iter().position(|&byte| !is_token_byte(byte)).ok_or(UNENDED)?;
+    if colon == 0 || bytes[colon] != b':' {
         return Err(Malformed("a header's name is not a token followed by a colon"));
-    };
-    let value = &line[colon + 1..];
-    if value.iter().any(|&byte| !is_value_byte(byte)) {
-        return Err(Malformed("a header's value has a control character"));
     }
-    Ok((&line[..colon], trim(value)))
+    let (name, rest) = (&bytes[..colon], &bytes[colon + 1..]);
+    let (value, end) = rest.split_at(scan::value_end(rest).ok_or(UNENDED)?);
+    match end {
+        [b'\r', b'\n', rest @ ..] => Ok(((name, trim(value)), rest)),
+        [b'\n', ..] => Err(BARE),
+        _ => Err(Malformed("a header's value has a control character")),
+    }
 }
 
 /// RFC 9110, section 5.5: spaces and tabs around a value do not belong to it.

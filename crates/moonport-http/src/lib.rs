@@ -27,6 +27,7 @@ mod wire;
 
 pub mod chunks;
 pub mod head;
+mod scan;
 
 mod post;
 mod service;
