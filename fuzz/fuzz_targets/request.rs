@@ -13,7 +13,7 @@ use std::thread;
 use libfuzzer_sys::fuzz_target;
 use moonport_codec::{json, msgpack};
 use moonport_core::{Mailbox, Payload, PortOptions};
-use moonport_http::{Body, Bytes, Config, Content, HeaderMap, Limits, Request, Response, RouteOptions, Routes, Server};
+use moonport_http::{Body, Bytes, Config, Content, Headers, Limits, Request, Response, RouteOptions, Routes, Server};
 
 #[path = "../serving.rs"]
 mod serving;
@@ -25,7 +25,7 @@ const ORIGIN: &str = "http://page.example";
 struct Got {
     method: String,
     path: String,
-    headers: HeaderMap,
+    headers: Headers,
     body: Bytes,
     content: Option<Content>,
 }
@@ -124,7 +124,7 @@ fn plain(mut bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// What may pass, said once more, simply.
 fn check(got: &Got) {
-    let all = |name: &str| -> Vec<_> { got.headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect() };
+    let all = |name: &str| -> Vec<_> { got.headers.all(name).map(|value| str::from_utf8(value).unwrap_or("?")).collect() };
     let [host] = all("host")[..] else { panic!("Host: {:?}", all("host")) };
     let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name).to_lowercase();
     assert!(["localhost", "127.0.0.1", "[::1]"].contains(&&*name), "Host: {host}");

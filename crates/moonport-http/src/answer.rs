@@ -10,7 +10,7 @@ use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::conditions::Conditions;
@@ -34,14 +34,25 @@ impl From<Bytes> for Content {
     }
 }
 
-/// The owner's answer as it is sent.
+/// Headers of a table that hyper may keep for the next request of a connection.
+const MOST: usize = 64;
+
+/// The owner's answer as it is sent. `headers`: those of the request, whose table is used again.
 pub(crate) async fn from_owner(
     answer: message::Response,
-    conditions: Conditions,
+    method: &Method,
+    mut headers: HeaderMap,
 ) -> Result<Response<Content>, Refusal> {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| !status.is_informational());
     let status = status.ok_or_else(Refusal::internal)?;
-    let mut headers = HeaderMap::with_capacity(answer.headers.len() + 6);
+    let conditions = match answer.body {
+        message::Body::File(_) => Conditions::new(method, &headers),
+        message::Body::Bytes(_) => Conditions::default(),
+    };
+    if headers.capacity() > MOST {
+        headers = HeaderMap::new();
+    }
+    headers.clear();
     for (name, value) in answer.headers {
         if !is_ours(&name) {
             headers.append(name, value);

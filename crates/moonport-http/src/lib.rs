@@ -38,8 +38,8 @@ mod security;
 mod token;
 
 mod body;
-mod detach;
 pub mod form;
+mod headers;
 mod message;
 
 mod room;
@@ -58,10 +58,11 @@ mod refusal;
 mod stats;
 
 pub use bytes::Bytes;
-pub use http::{HeaderMap, HeaderName, HeaderValue, Method};
+pub use http::{HeaderName, HeaderValue, Method};
 
 pub use config::{Config, Limits, SelfSigned, StartError, Tls};
 pub use events::{EventError, Events};
+pub use headers::{Headers, Iter};
 pub use message::{Body, Content, Request, Response};
 pub use routes::{EventsOptions, RouteError, RouteOptions, Routes, WebSocketOptions};
 pub use server::Server;

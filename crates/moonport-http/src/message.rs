@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use moonport_core::reply::Reply;
 
 use crate::form::Part;
+use crate::headers::Headers;
 
 /// The kind of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub struct Request {
     pub params: Vec<(String, String)>,
     /// Names and values in order, decoded; a name may come again.
     pub query: Vec<(String, String)>,
-    /// All headers as sent.
-    pub headers: HeaderMap,
+    /// All headers.
+    pub headers: Headers,
     /// All of the body.
     pub body: Bytes,
     /// `Json`, `MessagePack`: the body was checked and is well formed. `Form`: its parts are in `form`.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -25,9 +25,9 @@ use crate::body;
 use crate::client;
 use crate::conditions::Conditions;
 use crate::connection::{Link, Phase, Verdict};
-use crate::detach::detach;
 use crate::events;
 use crate::files;
+use crate::headers::Headers;
 use crate::message::{self, Request};
 use crate::paths;
 use crate::refusal::Refusal;
@@ -84,7 +84,7 @@ fn count(counters: &Counters, status: StatusCode) {
 async fn respond(
     site: &Rc<Site>,
     link: &Rc<Link>,
-    parts: Parts,
+    mut parts: Parts,
     body: Incoming,
     listed: bool,
     unread: &mut bool,
@@ -120,14 +120,14 @@ async fn respond(
             if let Some(websocket) = &options.websocket {
                 let secrets = site.secrets.as_ref().filter(|_| options.token);
                 let response = upgrade::accept(&parts, *unread, standing, secrets, websocket)?;
-                let request = read(&parts, &path, index, params, link, reply::channel().0)?;
-                let request = Request { headers: parts.headers, ..request };
+                let mut request = read(&parts, &path, index, params, link, reply::channel().0)?;
+                request.headers = Headers::detach(&parts.headers, Bytes::new()).0;
                 let size = link.head_size();
                 if !site.post.sender().has_room(size) {
                     return Err(Refusal::unavailable("too many requests wait"));
                 }
                 site.counters.forwarded.one();
-                link.upgrade(Upgrade { request, codec: websocket.codec, size });
+                link.upgrade(Upgrade { request: *request, codec: websocket.codec, size });
                 return Ok(response);
             }
             if let Some(response) = authorize(site, &parts, standing, options.token)? {
@@ -149,14 +149,12 @@ async fn respond(
             *unread = false;
             let form = body::check_content(content, &parts.headers, &body, site.limits.depth)?;
 
-            let conditions = Conditions::new(&parts.method, &parts.headers);
             let (reply, answer) = reply::channel();
-            let request = read(&parts, &path, index, params, link, reply)?;
-            let mut headers = parts.headers;
-            let body = detach(&mut headers, body);
-            let request = Request { headers, body, content, form, ..request };
+            let mut request = read(&parts, &path, index, params, link, reply)?;
+            (request.headers, request.body) = Headers::detach(&parts.headers, body);
+            (request.content, request.form) = (content, form);
             let answer = ask(site, link, options, request, answer).await?;
-            answer::from_owner(answer, conditions).await
+            answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers)).await
         }
     }
 }
@@ -169,21 +167,21 @@ fn read(
     params: Vec<(String, String)>,
     link: &Link,
     reply: Reply<message::Response>,
-) -> Result<Request, Refusal> {
+) -> Result<Box<Request>, Refusal> {
     let query = paths::parse_query(parts.uri.query().unwrap_or(""));
-    Ok(Request {
+    Ok(Box::new(Request {
         route,
         method: parts.method.clone(),
         path: paths::unescape(path),
         params,
         query: query.ok_or(Refusal::bad_request("the query is not UTF-8"))?,
-        headers: HeaderMap::new(),
+        headers: Headers::default(),
         body: Bytes::new(),
         content: None,
         form: Vec::new(),
         peer: Arc::clone(&link.peer),
         reply,
-    })
+    }))
 }
 
 fn options(allow: HeaderValue) -> Response<Content> {
@@ -241,12 +239,12 @@ async fn ask(
     site: &Site,
     link: &Link,
     options: &RouteOptions,
-    request: Request,
+    request: Box<Request>,
     answer: reply::Answer<message::Response>,
 ) -> Result<message::Response, Refusal> {
     let size = link.head_size() + request.body.len();
     link.begin_waiting(options.deadline.unwrap_or(site.deadline));
-    site.post.send(Payload::Object { value: Box::new(request), size }).map_err(|error| match error {
+    site.post.send(Payload::Object { value: request, size }).map_err(|error| match error {
         SendError::Full => Refusal::unavailable("too many requests wait"),
         SendError::TooBig => Refusal::too_large(),
         _ => Refusal::unavailable("nobody answers any more"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mlua_sys as lua;
 use moonport_core::reply::Reply;
 use moonport_http::form::Part;
-use moonport_http::{Bytes, Content, HeaderMap, Method, Request as Received, Response};
+use moonport_http::{Bytes, Content, Headers, Method, Request as Received, Response};
 
 use crate::build;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
@@ -28,7 +28,7 @@ pub(crate) struct Exchange {
     path: String,
     params: Vec<(String, String)>,
     query: Vec<(String, String)>,
-    headers: HeaderMap,
+    headers: Headers,
     body: Bytes,
     content: Option<Content>,
     form: Vec<Part>,
@@ -200,26 +200,26 @@ fn push_part(stack: Stack, part: &Part) {
 }
 
 /// Lower-case names to values; repeated ones joined with ", " (RFC 9110 section 5.3), cookies with "; " (RFC 6265).
-fn push_headers(owner: &Owner, stack: Stack, headers: &HeaderMap) {
-    stack.new_table(0, i32::try_from(headers.keys_len()).unwrap_or(0));
-    for name in headers.keys() {
-        let mut values = headers.get_all(name).iter();
-        let Some(first) = values.next() else { continue };
-        match values.next() {
-            None => stack.push_bytes(first.as_bytes()),
-            Some(second) => {
-                let separator: &[u8] = if name.as_str() == "cookie" { b"; " } else { b", " };
-                owner.scratch.with_buffer(|joined| {
-                    joined.extend_from_slice(first.as_bytes());
-                    for value in std::iter::once(second).chain(values) {
-                        joined.extend_from_slice(separator);
-                        joined.extend_from_slice(value.as_bytes());
-                    }
-                    stack.push_bytes(joined);
-                });
-            }
+fn push_headers(owner: &Owner, stack: Stack, headers: &Headers) {
+    stack.new_table(0, i32::try_from(headers.iter().count()).unwrap_or(0));
+    let mut rest = headers.iter().peekable();
+    while let Some((name, value)) = rest.next() {
+        stack.push_bytes(name);
+        let is_same = |next: &(&[u8], &[u8])| next.0 == name;
+        if rest.peek().is_none_or(|next| !is_same(next)) {
+            stack.push_bytes(value);
+        } else {
+            let separator: &[u8] = if name == b"cookie" { b"; " } else { b", " };
+            owner.scratch.with_buffer(|joined| {
+                joined.extend_from_slice(value);
+                while let Some((_, value)) = rest.next_if(is_same) {
+                    joined.extend_from_slice(separator);
+                    joined.extend_from_slice(value);
+                }
+                stack.push_bytes(joined);
+            });
         }
-        stack.set_field(-2, name.as_str());
+        stack.raw_set(-3);
     }
 }
 
@@ -272,7 +272,7 @@ impl Exchange {
     }
 
     fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
-        response::from_lua(owner, stack, index, response::prefers_msgpack(&self.headers))
+        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.headers.all("accept")))
     }
 
     /// `false` if nobody waits any more.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use mlua_sys as lua;
 use moonport_codec::json::write_string;
-use moonport_http::{Body, Bytes, HeaderMap, HeaderName, HeaderValue, Response};
+use moonport_http::{Body, Bytes, HeaderName, HeaderValue, Response};
 
 use crate::function::{Failure, Outcome, Result};
 use crate::json;
@@ -27,13 +27,14 @@ impl Object for Answer {
     }
 }
 
+const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const MESSAGE_PACK: &str = "application/msgpack";
 
 fn typed(status: u16, content_type: &'static str, body: Bytes) -> Response {
-    let headers = vec![(HeaderName::from_static("content-type"), HeaderValue::from_static(content_type))];
+    let headers = vec![(CONTENT_TYPE, HeaderValue::from_static(content_type))];
     Response { status, headers, body: Body::Bytes(body) }
 }
 
@@ -68,9 +69,9 @@ fn to_msgpack(owner: &Owner, stack: Stack, index: i32) -> std::result::Result<By
 
 /// Does a client that sends this Accept header (RFC 9110 section 12.5.1) want MessagePack more than JSON? Only if it names
 /// it, and does not name JSON as at least as good.
-pub(crate) fn prefers_msgpack(headers: &HeaderMap) -> bool {
+pub(crate) fn prefers_msgpack<'a>(accept: impl Iterator<Item = &'a [u8]>) -> bool {
     let (mut msgpack, mut json) = (0.0, 0.0);
-    let values = headers.get_all("accept").iter().filter_map(|value| value.to_str().ok());
+    let values = accept.filter_map(|value| std::str::from_utf8(value).ok());
     for range in values.flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -87,7 +88,7 @@ pub(crate) fn prefers_msgpack(headers: &HeaderMap) -> bool {
     msgpack > json
 }
 
-/// The answer that the value at `index` means; `msgpack`: in MessagePack where it would be JSON.
+/// The answer that the value at `index` means; `prefers_msgpack`: in MessagePack where it would be JSON?
 ///
 /// # Errors
 /// Why it cannot be one.
@@ -95,7 +96,7 @@ pub(crate) fn from_lua(
     owner: &Owner,
     stack: Stack,
     index: i32,
-    msgpack: bool,
+    prefers_msgpack: impl FnOnce() -> bool,
 ) -> std::result::Result<Response, String> {
     match stack.kind(index) {
         lua::LUA_TNIL => Ok(Response { status: 204, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }),
@@ -107,7 +108,7 @@ pub(crate) fn from_lua(
             let answer = object::get::<Answer>(stack, index).ok_or("a userdata cannot be an answer")?;
             answer.0.take().ok_or_else(|| "this moonport.response was returned before".to_owned())
         }
-        _ if msgpack => to_msgpack(owner, stack, index).map(|body| typed(200, MESSAGE_PACK, body)),
+        _ if prefers_msgpack() => to_msgpack(owner, stack, index).map(|body| typed(200, MESSAGE_PACK, body)),
         _ => to_json(owner, stack, index).map(|body| typed(200, JSON, body)),
     }
 }
@@ -156,9 +157,9 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
         Some((_, body, content_type)) => (body, content_type),
         None => (Body::Bytes(Bytes::new()), None),
     };
-    let typed = headers.iter().any(|(name, _)| name == "content-type");
+    let typed = headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
     if let Some(content_type) = content_type.filter(|_| !typed) {
-        headers.push((HeaderName::from_static("content-type"), HeaderValue::from_static(content_type)));
+        headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
     }
     let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
     let status = status.unwrap_or(if empty { 204 } else { 200 });
@@ -210,12 +211,7 @@ mod tests {
 
     #[test]
     fn messagepack_goes_to_those_who_ask_for_it() {
-        let prefers = |accept: &'static str| {
-            prefers_msgpack(&HeaderMap::from_iter([(
-                HeaderName::from_static("accept"),
-                HeaderValue::from_static(accept),
-            )]))
-        };
+        let prefers = |accept: &str| prefers_msgpack(std::iter::once(accept.as_bytes()));
         for accept in [
             "application/msgpack",
             "application/x-msgpack, */*",
@@ -227,6 +223,6 @@ mod tests {
         for accept in ["", "*/*", "application/*", "application/json, application/msgpack", "application/msgpack;q=0"] {
             assert!(!prefers(accept), "{accept}");
         }
-        assert!(!prefers_msgpack(&HeaderMap::new()));
+        assert!(!prefers_msgpack(std::iter::empty()));
     }
 }

@@ -322,8 +322,8 @@ fn describe(request: &Request) -> String {
     for (name, value) in &request.query {
         line("query", &format!("{name}={value}"));
     }
-    for (name, value) in request.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-")) {
-        line("header", &format!("{name}={}", value.as_bytes().escape_ascii()));
+    for (name, value) in request.headers.iter().filter(|(name, _)| name.starts_with(b"x-")) {
+        line("header", &format!("{}={}", name.escape_ascii(), value.escape_ascii()));
     }
     for part in &request.form {
         let file = part.filename.as_deref().map_or(String::new(), |name| format!(" file {name}"));
