@@ -304,14 +304,18 @@ fn run_ready(owner: &Owner, stack: Stack, mut round: Round) -> u32 {
     round.delivered
 }
 
-fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), message: Box<Message>) {
+fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), mut message: Box<Message>) {
     let Some(receiver) = owner.receiver(message.port) else {
         owner.idle.borrow_mut().push(thread);
         return;
     };
     let endpoint = match receiver {
         Receiver::Port(endpoint) => endpoint,
-        Receiver::Site(site) => return site.deliver(owner, stack, thread, message.payload),
+        Receiver::Site(site) => {
+            let payload = std::mem::replace(&mut message.payload, Payload::Signal(0));
+            owner.mailbox(|mailbox| mailbox.recycle(message));
+            return site.deliver(owner, stack, thread, payload);
+        }
     };
     let receiver = endpoint.receivers.borrow_mut().pop_front();
     if let Some(task) = receiver.and_then(|id| task::take(owner, id)) {
