@@ -15,6 +15,7 @@ use moonport_codec::{json, msgpack};
 use crate::Limits;
 use crate::connection::{Link, Phase};
 use crate::form::{self, Part};
+use crate::headers;
 use crate::message::Content;
 use crate::refusal::Refusal;
 
@@ -28,17 +29,17 @@ pub(crate) fn check_headers(
     has_body: bool,
     wanted: Option<Content>,
 ) -> Result<Option<Content>, Refusal> {
-    if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if headers::all(headers, &EXPECT).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "the only expectation met is 100-continue"));
     }
-    if headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers::all(headers, &CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Refusal::compressed());
     }
     let has_body = has_body || matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if !has_body || wanted == Some(Content::Raw) {
         return Ok(None);
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let mut types = headers::all(headers, &CONTENT_TYPE);
     let content = types.next().and_then(|value| classify(value.as_bytes()));
     if types.next().is_some() {
         return Err(Refusal::unsupported("more than one Content-Type"));

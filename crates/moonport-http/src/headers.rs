@@ -5,10 +5,15 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Larger bodies are not copied.
 const MOST: usize = 8192;
+
+/// The values of all headers of this name. A request has few headers: to look at each is cheaper than to look one up.
+pub(crate) fn all<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
+    headers.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+}
 
 /// Bytes before each header: the lengths of its name and of its value.
 const LENGTHS: usize = 8;
@@ -93,7 +98,6 @@ impl<'a> Iterator for Iter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     /// As hyper makes them: parts of one buffer.
     fn request(body: &[u8]) -> (HeaderMap, Bytes, Bytes) {

@@ -2,14 +2,16 @@
 //! Which requests of a browser may pass: Host against DNS rebinding, Origin and Sec-Fetch-Site against foreign pages,
 //! and the headers of CORS for pages that are listed.
 
+use std::cell::RefCell;
+
 use http::Uri;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderMap, HeaderName,
-    HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 
 use crate::head::is_token;
+use crate::headers;
 use crate::refusal::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -21,6 +23,8 @@ const ALLOW_PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-contro
 pub(crate) struct Guard {
     hosts: Vec<(String, Option<u16>)>,
     origins: Vec<HeaderValue>,
+    /// A Host that has passed: most requests have the same.
+    passed: RefCell<Option<Vec<u8>>>,
     /// The server's own origin is https.
     tls: bool,
 }
@@ -52,6 +56,7 @@ impl Guard {
         Ok(Self {
             hosts: hosts.iter().map(host).collect::<Result<_, _>>()?,
             origins: origins.iter().map(origin).collect::<Result<_, _>>()?,
+            passed: RefCell::default(),
             tls: false,
         })
     }
@@ -65,7 +70,7 @@ impl Guard {
         if self.origins.is_empty() {
             return None;
         }
-        let mut origins = headers.get_all(ORIGIN).iter();
+        let mut origins = headers::all(headers, &ORIGIN);
         let origin = origins.next()?;
         if origins.next().is_some() { None } else { self.listed_bytes(origin.as_bytes()) }
     }
@@ -76,21 +81,16 @@ impl Guard {
 
     /// Checks Host, the authority of an absolute target, Origin and Sec-Fetch-Site, in this order.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap, listed: bool) -> Result<Standing, Refusal> {
-        let mut hosts = headers.get_all(HOST).iter();
+        let mut hosts = headers::all(headers, &HOST);
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err(Refusal::bad_request("exactly one Host header is needed"));
         };
-        let Some((host, (name, port))) = host.to_str().ok().and_then(|host| Some((host, split_host(host)?))) else {
-            return Err(Refusal::bad_request("the Host header is not a host name with or without a port"));
-        };
-        if uri.authority().is_some_and(|authority| !is_same_authority(authority.as_str(), host, self.default_port())) {
-            return Err(Refusal::bad_request("the target of the request is another host"));
-        }
-        if !self.accepts(name, port) {
-            return Err(Refusal::forbidden("this server does not answer to this Host"));
+        let host = host.as_bytes();
+        if uri.authority().is_some() || self.passed.borrow().as_deref() != Some(host) {
+            self.check_host(uri, host)?;
         }
 
-        let mut origins = headers.get_all(ORIGIN).iter();
+        let mut origins = headers::all(headers, &ORIGIN);
         let own_origin = match (origins.next(), origins.next()) {
             (None, _) => true,
             (Some(origin), None) => {
@@ -104,7 +104,7 @@ impl Guard {
         };
 
         let mut own_site = true;
-        for site in headers.get_all(SEC_FETCH_SITE) {
+        for site in headers::all(headers, &SEC_FETCH_SITE) {
             if site == "cross-site" && !listed {
                 return Err(Refusal::forbidden("pages of other sites may not call"));
             }
@@ -113,16 +113,30 @@ impl Guard {
         Ok(Standing { own: own_origin && own_site })
     }
 
+    fn check_host(&self, uri: &Uri, host: &[u8]) -> Result<(), Refusal> {
+        let Some((name, port)) = std::str::from_utf8(host).ok().and_then(split_host) else {
+            return Err(Refusal::bad_request("the Host header is not a host name with or without a port"));
+        };
+        let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+        if authority.is_some_and(|authority| !is_same_authority(authority, host, self.default_port())) {
+            return Err(Refusal::bad_request("the target of the request is another host"));
+        }
+        if !self.accepts(name, port) {
+            return Err(Refusal::forbidden("this server does not answer to this Host"));
+        }
+        self.passed.replace(Some(host.to_owned()));
+        Ok(())
+    }
+
     /// Is this the origin of this server as the client names it?
-    fn is_own(&self, origin: &[u8], host: &str) -> bool {
+    fn is_own(&self, origin: &[u8], host: &[u8]) -> bool {
         let scheme: &[u8] = if self.tls { b"https://" } else { b"http://" };
-        let authority = origin.strip_prefix(scheme).and_then(|rest| std::str::from_utf8(rest).ok());
-        authority.is_some_and(|authority| is_same_authority(authority, host, self.default_port()))
+        origin.strip_prefix(scheme).is_some_and(|authority| is_same_authority(authority, host, self.default_port()))
     }
 
     /// What an authority without a port means.
-    fn default_port(&self) -> &'static str {
-        if self.tls { ":443" } else { ":80" }
+    fn default_port(&self) -> &'static [u8] {
+        if self.tls { b":443" } else { b":80" }
     }
 
     fn accepts(&self, name: &str, port: Option<u16>) -> bool {
@@ -149,8 +163,8 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     (well_formed && !name.is_empty()).then_some((name, port))
 }
 
-fn is_same_authority(left: &str, right: &str, default: &str) -> bool {
-    let without_default = |authority: &str| authority.strip_suffix(default).unwrap_or(authority).to_ascii_lowercase();
+fn is_same_authority(left: &[u8], right: &[u8], default: &[u8]) -> bool {
+    let without_default = |authority: &[u8]| authority.strip_suffix(default).unwrap_or(authority).to_ascii_lowercase();
     left.eq_ignore_ascii_case(right) || without_default(left) == without_default(right)
 }
 
@@ -161,17 +175,11 @@ fn is_origin(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b'*'))
 }
 
-/// Sets what a page of a listed origin needs to read an answer, and removes what nobody else may decide.
+/// Sets what a page of a listed origin needs to read an answer.
 pub(crate) fn set_cors(headers: &mut HeaderMap, listed: Option<&HeaderValue>) {
-    headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
-    match listed {
-        Some(origin) => {
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.append(VARY, HeaderValue::from_static("Origin"));
-        }
-        None => {
-            headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
-        }
+    if let Some(origin) = listed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
             ("http://localhost:8787", "localhost:8787", false),
             ("https://localhost:80", "localhost", false),
         ] {
-            assert_eq!(guard.is_own(origin.as_bytes(), host), own, "{origin} {host}");
+            assert_eq!(guard.is_own(origin.as_bytes(), host.as_bytes()), own, "{origin} {host}");
         }
     }
 
@@ -319,6 +327,23 @@ mod tests {
         assert!(!check("http://localhost/x"));
         assert!(!check("http://evil.org/x"));
         assert!(!check("http://user@localhost:8787/x"));
+    }
+
+    #[test]
+    fn a_host_that_has_passed_speaks_for_itself_alone() {
+        let guard = Guard::new(&[], &[]).unwrap();
+        let check = |uri: &'static str, host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            guard.check(&Uri::from_static(uri), &headers, false).map_err(|refusal| refusal.status().as_u16())
+        };
+        for _ in 0..2 {
+            assert!(check("/", "localhost:8787").is_ok());
+            assert_eq!(check("/", ""), Err(400));
+            assert_eq!(check("/", "localhost:x"), Err(400));
+            assert_eq!(check("/", "localhost:8787.evil.org"), Err(400));
+            assert_eq!(check("/", "evil.org"), Err(403));
+            assert_eq!(check("http://evil.org/", "localhost:8787"), Err(400));
+        }
     }
 
     #[test]
