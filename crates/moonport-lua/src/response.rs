@@ -28,13 +28,13 @@ impl Object for Answer {
 }
 
 const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
-const TEXT: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
-const MESSAGE_PACK: &str = "application/msgpack";
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const MESSAGE_PACK: HeaderValue = HeaderValue::from_static("application/msgpack");
 
-fn typed(status: u16, content_type: &'static str, body: Bytes) -> Response {
-    let headers = vec![(CONTENT_TYPE, HeaderValue::from_static(content_type))];
+fn typed(status: u16, content_type: HeaderValue, body: Bytes) -> Response {
+    let headers = vec![(CONTENT_TYPE, content_type)];
     Response { status, headers, body: Body::Bytes(body) }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn error(details: &str) -> Response {
 }
 
 /// The type of a body that is a string.
-fn text_type(body: &[u8]) -> &'static str {
+fn text_type(body: &[u8]) -> HeaderValue {
     if body.starts_with(b"<!") { HTML } else { TEXT }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
     let place = object::reserve(owner, stack);
     let mut status = None;
     let mut headers = Vec::new();
-    let mut body: Option<(&str, Body, Option<&'static str>)> = None;
+    let mut body: Option<(&str, Body, Option<HeaderValue>)> = None;
     options::read(stack, 1, FUNCTION, |key, value| {
         let made = match key {
             "status" => {
@@ -157,11 +157,11 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
         Some((_, body, content_type)) => (body, content_type),
         None => (Body::Bytes(Bytes::new()), None),
     };
+    let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
     let typed = headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
     if let Some(content_type) = content_type.filter(|_| !typed) {
-        headers.push((CONTENT_TYPE, HeaderValue::from_static(content_type)));
+        headers.push((CONTENT_TYPE, content_type));
     }
-    let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
     let status = status.unwrap_or(if empty { 204 } else { 200 });
     place.fill(Answer(Cell::new(Some(Response { status, headers, body }))));
     Ok(Outcome::Values(1))
