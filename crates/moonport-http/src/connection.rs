@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use tokio::time::{Instant, sleep_until};
 
 use crate::accept::Site;
+use crate::door::Door;
 use crate::events::Cut;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
@@ -234,6 +235,10 @@ impl Link {
         self.waker.set(Some(waker));
     }
 
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered.get()
+    }
+
     pub(crate) fn take_answered(&self) -> bool {
         self.answered.replace(false)
     }
@@ -308,15 +313,16 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place:
     let _seat = Seat { site: Rc::clone(&site), place };
     let Some(stream) = tls::handshake(&site, stream, &link, place).await else { return };
     link.begin(Phase::Head, site.limits.head_time);
-    let gate = Gate::new(stream, Rc::clone(&link), Rc::clone(&site));
+    let door = Door::new(Gate::new(stream, Rc::clone(&link), Rc::clone(&site)));
     let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));
 
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_buf_size(site.hyper_buffer);
+    // hyper need not look whether a client that waits has gone: the door does.
+    builder.header_read_timeout(None).max_buf_size(site.hyper_buffer).half_close(true);
     if site.limits.headers > HYPER_HEADERS {
         builder.max_headers(site.limits.headers);
     }
-    let mut connection = builder.serve_connection(gate, service);
+    let mut connection = builder.serve_connection(door.clone(), service);
 
     let mut armed = link.deadline.get();
     let mut timer = pin!(sleep_until(armed));
@@ -335,7 +341,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place:
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(context) {
                 return Poll::Ready(result.is_ok());
             }
-            if link.is_cut(&site) || link.gives_way() {
+            if link.is_cut(&site) || link.gives_way() || door.poll_gone(context).is_ready() {
                 return Poll::Ready(false);
             }
             // The timer is moved only when a deadline comes closer or when it fires: most phases end long before.

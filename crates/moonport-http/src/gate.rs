@@ -210,8 +210,18 @@ impl Gate {
         self.end = 0;
     }
 
-    /// Reads ahead while an answer is pending, to notice a client that leaves. Ready: the next head may be collected
-    /// (true), or the client is gone (false).
+    /// Reads ahead while an answer is pending, to notice a client that leaves. Ready: it has, or the connection is broken.
+    pub(crate) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Stage::Pass(0) = self.stage {
+            self.hold();
+        }
+        match self.stage {
+            Stage::Held if !self.link.is_answered() => self.poll_held(context).map(drop),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Ready: the next head may be collected (true), or the client is gone (false).
     fn poll_held(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.link.take_answered() {
             self.stage = COLLECT;

@@ -21,6 +21,7 @@ mod unix;
 
 mod accept;
 mod connection;
+mod door;
 mod gate;
 mod pace;
 mod wire;

@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 
 use crate::accept::Site;
 use crate::connection::{LINGER, after};
-use crate::gate::Gate;
+use crate::door::Door;
 use crate::message::Content;
 use crate::socket::{Event, Kind, Next, Socket, SocketEvent, farewell};
 use crate::upgrade::Upgrade;
@@ -80,7 +80,7 @@ enum Ping {
 }
 
 /// Serves a WebSocket to its end.
-pub(crate) async fn run(site: Rc<Site>, gate: Gate, read: Bytes, upgrade: Upgrade) {
+pub(crate) async fn run(site: Rc<Site>, door: Door, read: Bytes, upgrade: Upgrade) {
     let limit = site.limits.message;
     let mut config = WebSocketConfig::default();
     config.read_buffer_size = READ_BUFFER;
@@ -89,7 +89,7 @@ pub(crate) async fn run(site: Rc<Site>, gate: Gate, read: Bytes, upgrade: Upgrad
     config.max_write_buffer_size = limit.max(crate::socket::MOST_BYTES) + 2 * WRITE_BUFFER;
     config.max_message_size = Some(limit);
     config.max_frame_size = Some(limit);
-    let wire = Wire::new(gate);
+    let wire = Wire::new(door);
     let stream = WebSocketStream::from_partially_read(wire, read.to_vec(), Role::Server, Some(config)).await;
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let mut session = Session::new(site, stream, upgrade, waker);

@@ -7,18 +7,18 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::gate::Gate;
+use crate::door::Door;
 
 pub(crate) struct Wire {
-    gate: Gate,
+    door: Door,
     /// Bytes were read, or written, since somebody asked.
     heard: bool,
     wrote: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(gate: Gate) -> Self {
-        Self { gate, heard: false, wrote: false }
+    pub(crate) fn new(door: Door) -> Self {
+        Self { door, heard: false, wrote: false }
     }
 
     pub(crate) fn take_heard(&mut self) -> bool {
@@ -34,7 +34,7 @@ impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, target: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let wire = self.get_mut();
         let before = target.filled().len();
-        let result = wire.gate.poll_through(context, target);
+        let result = wire.door.poll_through(context, target);
         wire.heard |= target.filled().len() > before;
         result
     }
@@ -43,17 +43,17 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
-        let result = hyper::rt::Write::poll_write(Pin::new(&mut wire.gate), context, bytes);
+        let result = hyper::rt::Write::poll_write(Pin::new(&mut wire.door), context, bytes);
         wire.wrote |= result.is_ready();
         result
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        hyper::rt::Write::poll_flush(Pin::new(&mut self.get_mut().gate), context)
+        hyper::rt::Write::poll_flush(Pin::new(&mut self.get_mut().door), context)
     }
 
     /// Closes this side, and reads for a moment what the other still sends: a reset could take the close frame with it.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        hyper::rt::Write::poll_shutdown(Pin::new(&mut self.get_mut().gate), context)
+        hyper::rt::Write::poll_shutdown(Pin::new(&mut self.get_mut().door), context)
     }
 }
