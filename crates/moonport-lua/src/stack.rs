@@ -159,8 +159,7 @@ impl Stack {
     /// Raises nothing.
     pub(crate) fn push_anchored(self, anchor: Anchor) {
         self.anchors();
-        // SAFETY: the table is on top.
-        unsafe { lua::lua_rawgeti(self.0, -1, anchor.0.into()) };
+        self.push_anchored_in(-1, anchor);
         // SAFETY: the value takes the table's place.
         unsafe { lua::lua_replace(self.0, -2) };
     }
