@@ -66,7 +66,7 @@ fn own(ready: &Sender<Arc<Server>>, sender: &Sender<Got>) {
         let Some(message) = mailbox.take_within(port, None).expect("a mailbox") else { continue };
         let Payload::Object { value, .. } = message.payload else { panic!("bytes") };
         let Request { method, path, headers, body, content, reply, .. } = *value.downcast().expect("a request");
-        sender.send(Got { method, path, headers, body, content }).expect("the target waits");
+        sender.send(Got { method: method.to_string(), path, headers, body, content }).expect("the target waits");
         // The client may have left.
         reply.send(Response { status: 200, headers: Vec::new(), body: Body::Bytes(Bytes::from_static(b"ok")) }).ok();
     }

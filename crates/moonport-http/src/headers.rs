@@ -30,7 +30,7 @@ impl Headers {
     }
 
     /// The values of all headers of this name, which is in lower case.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |(known, _)| *known == name.as_bytes()).map(|(_, value)| value)
     }
 
