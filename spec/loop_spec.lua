@@ -158,7 +158,7 @@ test("10,000 timers fire once each, in the order of their times, and none early"
       if spec.clock and now() < from then
         early = early + 1
       end
-      assert(to >= last, "order")
+      assert(not spec.clock or to >= last, "order")
       last = math.max(last, from)
     end)
     to = now() + seconds
