@@ -104,6 +104,9 @@ fn poll<T>(answer: &mut Answer<T>, waker: &Waker) -> Option<Option<T>> {
     }
 }
 
+/// The number of no call: such an event of the mailbox says no more than "look".
+pub(crate) const NOBODY: u64 = 0;
+
 /// A question may have its answer: then the task that asked goes on. `true` if one did.
 pub(crate) fn notified(owner: &Owner, stack: Stack, call: u64) -> bool {
     let Some(mut calling) = owner.calls.borrow_mut().remove(&call) else { return false };

@@ -11,6 +11,7 @@ use mlua_sys as lua;
 use mlua_sys::lua_State;
 use moonport_core::Notifier;
 
+use crate::call::NOBODY;
 use crate::function::c_function;
 use crate::owner::Owner;
 use crate::report;
@@ -52,7 +53,7 @@ impl Interrupter {
     pub fn interrupt(&self) {
         self.flag.store(true, Ordering::Relaxed);
         // An event, and not a bare wake-up: one between the owner's look at the flag and its sleep would be taken for old.
-        self.waker.notify(0);
+        self.waker.notify(NOBODY);
     }
 }
 

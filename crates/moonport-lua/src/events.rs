@@ -4,6 +4,7 @@
 use moonport_core::{Event, PortKey};
 
 use crate::call;
+use crate::lanes;
 use crate::owner::Owner;
 use crate::port;
 use crate::report::{self, Kind};
@@ -12,6 +13,7 @@ use crate::stack::Stack;
 /// Handles all events; gives how many tasks went on.
 pub(crate) fn handle_all(owner: &Owner, stack: Stack) -> u32 {
     let mut went_on = 0;
+    let mut look = false;
     while let Some(event) = owner.mailbox(|mailbox| mailbox.event()).flatten() {
         match event {
             Event::Overflow { port } => overflow(owner, stack, port, "full: messages are dropped from now on"),
@@ -25,9 +27,15 @@ pub(crate) fn handle_all(owner: &Owner, stack: Stack) -> u32 {
                 }
             }
             Event::Watch(line) => report::tell(owner, stack, Kind::Watch, None, &line, None),
+            Event::Notified(call::NOBODY) => look = true,
             Event::Notified(call) => went_on += u32::from(call::notified(owner, stack, call)),
             _ => {}
         }
+    }
+    if look {
+        // A lane has something, which may have come after this turn has looked, and is told once. After the loop: who floods a
+        // lane tells again and again.
+        lanes::pump_all(owner, stack);
     }
     went_on
 }

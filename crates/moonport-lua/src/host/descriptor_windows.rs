@@ -18,10 +18,8 @@ use windows_sys::Win32::System::Threading::{
     WaitForThreadpoolTimerCallbacks,
 };
 
+use crate::call::NOBODY;
 use crate::owner::{Owner, until};
-
-/// No call has this number.
-const NOBODY: u64 = 0;
 
 pub(crate) struct Descriptor {
     notifier: Notifier,

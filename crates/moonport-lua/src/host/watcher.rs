@@ -13,10 +13,8 @@ use std::time::{Duration, Instant};
 use moonport_core::{Notifier, fork, wait_readable};
 
 use super::bell::{self, empty, milliseconds};
+use crate::call::NOBODY;
 use crate::owner::{Owner, until};
-
-/// The number of the mailbox's event that says no more than "look".
-pub(crate) const LOOK: u64 = u64::MAX;
 
 /// What the thread watches.
 #[derive(Debug, Default)]
@@ -118,7 +116,7 @@ fn watch(shared: &Shared, mut ear: PipeReader) {
             continue;
         }
         if tell(shared, &entries) {
-            shared.notifier.notify(LOOK);
+            shared.notifier.notify(NOBODY);
         }
     }
 }
