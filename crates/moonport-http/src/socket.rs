@@ -16,8 +16,9 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::message::{Content, Request};
 
-/// Messages that may wait to be sent on one socket.
-pub const MOST_WAITING: usize = 1024;
+/// Messages that may wait to be sent on one socket. An owner that answers each message may answer all that wait for it (`queue`, 1024)
+/// before the server's thread has its turn and writes: a client that reads is not to be taken for one that does not.
+pub const MOST_WAITING: usize = 4096;
 
 /// The bytes that may wait are this many, or one message of the limit if that is more.
 pub const MOST_BYTES: usize = 1 << 20;
