@@ -79,6 +79,10 @@ mod tests {
     #[test]
     fn each_byte_at_each_place_is_judged_as_alone() {
         for byte in 0..=u8::MAX {
+            // miri takes minutes for all of them.
+            if cfg!(miri) && ![0, 0x1f, 0x20, b'"', b'\\', b'a', 0x80, 0xff].contains(&byte) {
+                continue;
+            }
             for place in 0..17 {
                 let mut bytes = [b'a'; 17];
                 bytes[place] = byte;
