@@ -11,20 +11,13 @@ local singles = require("callbacks.singles")
 
 local callbacks = {}
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 -- The library that calls, and its path. LuaJIT reads its header.
 local function load_caller(folder)
   local path, message = machine.compile(folder, "caller")
   if not path then
     error("moonport bench callbacks: it compiles its C parts with cc, which fails:\n" .. message, 0)
   end
-  ffi.cdef(read(folder .. "/caller.h"))
+  ffi.cdef(machine.read(folder .. "/caller.h"))
   return ffi.load(path), path
 end
 

@@ -15,24 +15,17 @@ local CONNECTIONS = { 64, 1 }
 local WARM_UP, SECONDS = 0.1, 0.4
 local IDLE = 0.5
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 local function load_client(folder)
   local path, message = machine.compile(folder, "load", nil, "http-load")
   if not path then
     error("moonport bench http: it compiles its C parts with cc, which fails:\n" .. message, 0)
   end
-  ffi.cdef(read(folder .. "/load.h"))
+  ffi.cdef(machine.read(folder .. "/load.h"))
   return ffi.load(path)
 end
 
 local function resident(process)
-  local kilobytes = read(("/proc/%d/status"):format(process)):match("VmRSS:%s*(%d+)")
+  local kilobytes = machine.read(("/proc/%d/status"):format(process)):match("VmRSS:%s*(%d+)")
   return kilobytes / 1024
 end
 

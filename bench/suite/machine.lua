@@ -71,6 +71,14 @@ function machine.executable()
   return assert(fine and path:gsub("%s+$", ""))
 end
 
+-- The text of a file.
+function machine.read(path)
+  local file = assert(io.open(path))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
 function machine.exists(path)
   local file = io.open(path)
   return file and file:close()

@@ -74,3 +74,5 @@ pub use slot::PortKey;
 pub use state_lock::{LockError, StateLock, WATCH};
 #[cfg(not(loom))]
 pub use wake::Descriptor;
+#[cfg(all(unix, not(loom)))]
+pub use wake::poll::milliseconds;

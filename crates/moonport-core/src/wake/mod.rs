@@ -29,7 +29,7 @@ use model::Signal;
 mod hook;
 pub(crate) use hook::Function;
 #[cfg(all(unix, not(loom)))]
-mod poll;
+pub(crate) mod poll;
 #[cfg(all(unix, not(loom)))]
 pub(crate) use poll::readable;
 

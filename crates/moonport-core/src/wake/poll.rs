@@ -50,8 +50,9 @@ unsafe fn poll(entry: *mut libc::pollfd, timeout: Option<Duration>) -> libc::c_i
     count
 }
 
-#[cfg(any(not(any(target_os = "linux", target_os = "android")), miri))]
-fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+/// A timeout for poll(2) and epoll_wait(2): whole milliseconds, never too few; `None`: no limit.
+#[must_use]
+pub fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
     timeout
         .map_or(-1, |timeout| libc::c_int::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX))
 }

@@ -19,11 +19,3 @@ pub(super) fn empty(ear: &mut PipeReader) {
         drop(ear.read(&mut [0; 64]));
     }
 }
-
-/// For poll(2) and epoll_wait(2): never too short; `None`: no limit.
-pub(super) fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
-    let millisecond = Duration::from_millis(1).as_nanos();
-    timeout.map_or(-1, |timeout| {
-        libc::c_int::try_from(timeout.as_nanos().div_ceil(millisecond)).unwrap_or(libc::c_int::MAX)
-    })
-}

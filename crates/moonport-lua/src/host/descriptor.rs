@@ -6,7 +6,9 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use super::bell::{empty, milliseconds};
+use moonport_core::milliseconds;
+
+use super::bell::empty;
 use crate::owner::{Owner, until};
 
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use moonport_core::{Notifier, fork, wait_readable};
+use moonport_core::{Notifier, fork, milliseconds, wait_readable};
 
-use super::bell::{self, empty, milliseconds};
+use super::bell::{self, empty};
 use crate::call::NOBODY;
 use crate::owner::{Owner, until};
 
