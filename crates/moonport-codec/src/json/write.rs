@@ -136,7 +136,7 @@ pub fn write_unsigned(out: &mut Vec<u8>, value: u64) {
 ///     assert!(json::write_number(&mut out, value));
 ///     out.push(b' ');
 /// }
-/// assert_eq!(out, b"3 -0.0 0.1 1e300 ");
+/// assert_eq!(out, b"3 -0.0 0.1 1e+300 ");
 /// assert!(!json::write_number(&mut out, f64::NAN));
 /// ```
 pub fn write_number(out: &mut Vec<u8>, value: f64) -> bool {
@@ -148,7 +148,7 @@ pub fn write_number(out: &mut Vec<u8>, value: f64) -> bool {
     if whole && (integer != 0 || value.is_sign_positive()) {
         write_integer(out, integer);
     } else if value.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         return false;
     }
@@ -194,9 +194,9 @@ mod tests {
             (9_007_199_254_740_991.0, "9007199254740991"),
             (-9_007_199_254_740_991.0, "-9007199254740991"),
             (9_007_199_254_740_992.0, "9007199254740992.0"),
-            (1e21, "1e21"),
+            (1e21, "1e+21"),
             (5e-324, "5e-324"),
-            (f64::MAX, "1.7976931348623157e308"),
+            (f64::MAX, "1.7976931348623157e+308"),
         ] {
             let mut out = Vec::new();
             assert!(write_number(&mut out, value));
