@@ -22,19 +22,20 @@ pub(super) trait Sink {
 
 /// Reads one whole document. Gives its text.
 pub(super) fn read<'a, S: Sink>(bytes: &'a [u8], depth: usize, sink: &mut S) -> Result<&'a str, Error> {
-    let input = Input::new(bytes)?;
-    let nesting = Nesting { limit: depth.min(MAX_DEPTH), depth: 0, objects: [0; MAX_DEPTH / 64] };
-    let mut reader = Reader { input, nesting, sink };
+    let nesting = Nesting { limit: depth.min(MAX_DEPTH), depth: 0, in_object: false, objects: [0; MAX_DEPTH / 64] };
+    let mut reader = Reader { input: Input::new(bytes)?, nesting, sink };
     loop {
-        if reader.value()? {
+        if reader.nesting.in_object {
+            reader.key()?;
+        }
+        let opened = reader.value()?;
+        if opened || reader.next()? {
             continue;
         }
-        if !reader.next_value()? {
-            return match reader.input.token() {
-                None => Ok(reader.input.text),
-                Some(_) => Err(Error::new(reader.input.position, ErrorKind::TrailingText)),
-            };
-        }
+        return match reader.input.token() {
+            None => Ok(reader.input.text),
+            Some(_) => Err(Error::new(reader.input.position, ErrorKind::TrailingText)),
+        };
     }
 }
 
@@ -42,6 +43,8 @@ pub(super) fn read<'a, S: Sink>(bytes: &'a [u8], depth: usize, sink: &mut S) -> 
 struct Nesting {
     limit: usize,
     depth: usize,
+    /// Is the innermost an object?
+    in_object: bool,
     objects: [u64; MAX_DEPTH / 64],
 }
 
@@ -56,14 +59,15 @@ impl Nesting {
             *word = *word & !(1 << bit) | u64::from(object) << bit;
         }
         self.depth += 1;
+        self.in_object = object;
         Ok(())
     }
 
-    /// Is the innermost an object? `None` outside of all.
     #[inline]
-    fn in_object(&self) -> Option<bool> {
-        let top = self.depth.checked_sub(1)?;
-        self.objects.get(top / 64).map(|word| word >> (top % 64) & 1 == 1)
+    fn leave(&mut self) {
+        self.depth -= 1;
+        let around = self.depth.wrapping_sub(1);
+        self.in_object = self.objects.get(around / 64).is_some_and(|word| word >> (around % 64) & 1 == 1);
     }
 }
 
@@ -74,43 +78,49 @@ struct Reader<'a, 's, S> {
 }
 
 impl<S: Sink> Reader<'_, '_, S> {
-    /// Reads a value, or the beginning of an array or object up to its first value: then `true`.
-    #[inline]
+    /// Reads the key of the next value.
+    #[inline(always)]
+    fn key(&mut self) -> Result<(), Error> {
+        if self.input.token() != Some(b'"') {
+            let expected = if self.input.follows(b'{') { Expected::KeyOrBrace } else { Expected::Key };
+            return Err(self.input.unexpected(expected));
+        }
+        self.input.string(self.sink, S::key)?;
+        if self.input.token() != Some(b':') {
+            return Err(self.input.unexpected(Expected::Colon));
+        }
+        self.input.position += 1;
+        Ok(())
+    }
+
+    /// Reads a value, or the beginning of an array or object that is not empty: then `true`.
+    #[inline(always)]
     fn value(&mut self) -> Result<bool, Error> {
         let input = &mut self.input;
         let scalar = match input.token() {
-            Some(b'"') => input.string::<S>(self.sink)?,
+            Some(b'"') => return input.string(self.sink, S::scalar).map(|()| false),
             Some(b'-' | b'0'..=b'9') => input.number::<S>()?,
-            Some(b'{') => return self.object(),
-            Some(b'[') => return self.array(),
-            Some(b'n') => input.literal(b"null", Expected::Null).map(|()| Token::Null)?,
-            Some(b't') => input.literal(b"true", Expected::True).map(|()| Token::Boolean(true))?,
-            Some(b'f') => input.literal(b"false", Expected::False).map(|()| Token::Boolean(false))?,
+            Some(b'{') => return self.open(true),
+            Some(b'[') => return self.open(false),
+            Some(b'n') => input.literal(b"null", Expected::Null).map(|()| Token::null())?,
+            Some(b't') => input.literal(b"true", Expected::True).map(|()| Token::boolean(true))?,
+            Some(b'f') => input.literal(b"false", Expected::False).map(|()| Token::boolean(false))?,
             _ => return Err(input.unexpected(Expected::Value)),
         };
         self.sink.scalar(scalar);
         Ok(false)
     }
 
-    #[inline]
-    fn object(&mut self) -> Result<bool, Error> {
-        self.nesting.enter(&self.input, true)?;
+    #[inline(always)]
+    fn open(&mut self, object: bool) -> Result<bool, Error> {
+        self.nesting.enter(&self.input, object)?;
         self.input.position += 1;
-        self.sink.open_object();
-        if self.input.token() != Some(b'}') {
-            self.key(Expected::KeyOrBrace)?;
-            return Ok(true);
+        if object {
+            self.sink.open_object();
+        } else {
+            self.sink.open_array();
         }
-        self.leave();
-        Ok(false)
-    }
-
-    #[inline]
-    fn array(&mut self) -> Result<bool, Error> {
-        self.nesting.enter(&self.input, false)?;
-        self.input.position += 1;
-        self.sink.open_array();
-        if self.input.token() != Some(b']') {
+        if self.input.token() != Some(if object { b'}' } else { b']' }) {
             return Ok(true);
         }
         self.leave();
@@ -118,24 +128,19 @@ impl<S: Sink> Reader<'_, '_, S> {
     }
 
     /// Passes the closing bracket at the present place.
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self) {
         self.input.position += 1;
-        self.nesting.depth -= 1;
+        self.nesting.leave();
         self.sink.close();
     }
 
-    /// After a value: leaves what ends here. `false` if that was all.
-    #[inline]
-    fn next_value(&mut self) -> Result<bool, Error> {
-        while let Some(object) = self.nesting.in_object() {
-            match (self.input.token(), object) {
-                (Some(b','), true) => {
-                    self.input.position += 1;
-                    self.key(Expected::Key)?;
-                    return Ok(true);
-                }
-                (Some(b','), false) => {
+    /// After a value: leaves what ends here, and passes the comma before the next one. `false` if that was all.
+    #[inline(always)]
+    fn next(&mut self) -> Result<bool, Error> {
+        while self.nesting.depth > 0 {
+            match (self.input.token(), self.nesting.in_object) {
+                (Some(b','), _) => {
                     self.input.position += 1;
                     return Ok(true);
                 }
@@ -145,19 +150,5 @@ impl<S: Sink> Reader<'_, '_, S> {
             }
         }
         Ok(false)
-    }
-
-    #[inline]
-    fn key(&mut self, expected: Expected) -> Result<(), Error> {
-        if self.input.token() != Some(b'"') {
-            return Err(self.input.unexpected(expected));
-        }
-        let key = self.input.string::<S>(self.sink)?;
-        self.sink.key(key);
-        if self.input.token() != Some(b':') {
-            return Err(self.input.unexpected(Expected::Colon));
-        }
-        self.input.position += 1;
-        Ok(())
     }
 }

@@ -60,6 +60,13 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Is this the last byte before the present place, but for white space?
+    #[cold]
+    pub(super) fn follows(&self, wanted: u8) -> bool {
+        let before = self.text.as_bytes().get(..self.position).unwrap_or_default();
+        before.trim_ascii_end().last() == Some(&wanted)
+    }
+
     /// The error for the byte at the present place, or for the lack of one.
     #[cold]
     pub(super) fn unexpected(&self, expected: Expected) -> Error {

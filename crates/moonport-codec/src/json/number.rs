@@ -36,7 +36,7 @@ impl Input<'_> {
         let end = self.exponent(fraction)?;
         self.position = end;
         if !S::DECODE && end == fraction && point - first <= SAFE_DIGITS {
-            return Ok(Token::Number(0.0));
+            return Ok(Token::number(0.0));
         }
         if end == point {
             let magnitude =
@@ -48,7 +48,7 @@ impl Input<'_> {
             && fraction - first <= EXACT_DIGITS
             && let Some(value) = quotient(all, fraction - point - 1)
         {
-            return Ok(Token::Number(if negative { -value } else { value }));
+            return Ok(Token::number(if negative { -value } else { value }));
         }
         self.double(start, end)
     }
@@ -82,7 +82,7 @@ impl Input<'_> {
 
     fn double(&self, start: usize, end: usize) -> Result<Token, Error> {
         match self.slice(start, end)?.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(Token::Number(value)),
+            Ok(value) if value.is_finite() => Ok(Token::number(value)),
             Ok(_) => Err(Error::new(start, ErrorKind::NumberOutOfRange)),
             Err(_) => Err(Error::new(start, ErrorKind::BadNumber)),
         }
@@ -94,14 +94,14 @@ impl Input<'_> {
 fn exact(negative: bool, magnitude: u64) -> Option<Token> {
     if !negative {
         return Some(match i64::try_from(magnitude) {
-            Ok(value) => Token::Integer(value),
-            Err(_) => Token::Unsigned(magnitude),
+            Ok(value) => Token::integer(value),
+            Err(_) => Token::unsigned(magnitude),
         });
     }
     if magnitude == 0 {
         return None;
     }
-    0i64.checked_sub_unsigned(magnitude).map(Token::Integer)
+    0i64.checked_sub_unsigned(magnitude).map(Token::integer)
 }
 
 /// `digits` divided by ten to the `places`, if that takes one rounding only: both are exact doubles (Clinger, "How to

@@ -5,7 +5,7 @@ use super::error::{Error, ErrorKind};
 use super::grammar::Sink;
 use super::input::Input;
 use super::scan::{copy_plain, plain_end};
-use super::tape::{self, Token};
+use super::tape::Token;
 
 /// What the letter after a backslash stands for; 0 for none.
 const LETTERS: [u8; 128] = {
@@ -20,22 +20,27 @@ const LETTERS: [u8; 128] = {
 };
 
 impl Input<'_> {
-    /// Reads the string whose opening quote is at the present place. Unless the sink decodes, one with escapes is only
-    /// checked and comes out empty.
-    #[inline]
-    pub(super) fn string<S: Sink>(&mut self, sink: &mut S) -> Result<Token, Error> {
+    /// Reads the string whose opening quote is at the present place, and gives its token to `take`. Unless the sink decodes,
+    /// one with escapes is only checked and comes out empty.
+    #[inline(always)]
+    pub(super) fn string<S: Sink>(&mut self, sink: &mut S, take: impl FnOnce(&mut S, Token)) -> Result<(), Error> {
         let start = self.position + 1;
         let end = plain_end(self.text.as_bytes(), start);
         if self.byte(end) == Some(b'"') {
             self.position = end + 1;
-            return Ok(tape::string(start, end - start, false));
+            take(sink, Token::plain(start, end - start));
+            return Ok(());
         }
-        self.escaped_string::<S>(start, end, sink.decoded())
+        let begin = sink.decoded().len();
+        self.escaped_string::<S>(start, end, sink.decoded())?;
+        let length = sink.decoded().len() - begin;
+        take(sink, Token::decoded(begin, length));
+        Ok(())
     }
 
     /// Reads on at `end`, the first byte of a string that is not plain.
-    fn escaped_string<S: Sink>(&mut self, start: usize, end: usize, out: &mut Vec<u8>) -> Result<Token, Error> {
-        let begin = out.len();
+    #[inline(never)]
+    fn escaped_string<S: Sink>(&mut self, start: usize, end: usize, out: &mut Vec<u8>) -> Result<(), Error> {
         if S::DECODE {
             out.extend_from_slice(self.text.as_bytes().get(start..end).unwrap_or_default());
         }
@@ -51,10 +56,11 @@ impl Input<'_> {
                 if S::DECODE { copy_plain(self.text.as_bytes(), at, out) } else { plain_end(self.text.as_bytes(), at) };
         }
         self.position = at + 1;
-        Ok(tape::string(begin, out.len() - begin, true))
+        Ok(())
     }
 
     /// Reads the escape whose backslash is at `at`; gives the offset after it.
+    #[inline]
     fn escape<S: Sink>(&self, at: usize, out: &mut Vec<u8>) -> Result<usize, Error> {
         let Some(letter) = self.byte(at + 1) else { return Err(self.end()) };
         if letter == b'u' {
@@ -100,14 +106,14 @@ impl Input<'_> {
         Ok((char::from_u32(code).ok_or(lone)?, at + 12))
     }
 
-    #[inline]
+    #[inline(always)]
     fn hex(&self, at: usize) -> Result<u32, Error> {
         let digits = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk::<4>);
         let Some([a, b, c, d]) = digits.map(|digits| digits.map(digit)) else { return Err(self.bad_hex(at)) };
         if a | b | c | d > 0xf {
             return Err(self.bad_hex(at));
         }
-        Ok(a << 12 | b << 8 | c << 4 | d)
+        Ok(u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d))
     }
 
     /// The error for the first byte that is no digit, or for the lack of one.
@@ -123,12 +129,18 @@ impl Input<'_> {
 
 /// More than 15 for what is no hexadecimal digit.
 #[inline]
-fn digit(byte: u8) -> u32 {
-    match byte {
-        b'0'..=b'9' => u32::from(byte - b'0'),
-        _ => match byte | 0x20 {
-            letter @ b'a'..=b'f' => u32::from(letter - b'a') + 10,
-            _ => u32::MAX,
-        },
-    }
+fn digit(byte: u8) -> u8 {
+    DIGITS.get(usize::from(byte)).copied().unwrap_or(u8::MAX)
 }
+
+const DIGITS: [u8; 256] = {
+    let mut table = [u8::MAX; 256];
+    let (lower, upper) = (*b"0123456789abcdef", *b"0123456789ABCDEF");
+    let mut value: u8 = 0;
+    while value < 16 {
+        table[lower[value as usize] as usize] = value;
+        table[upper[value as usize] as usize] = value;
+        value += 1;
+    }
+    table
+};

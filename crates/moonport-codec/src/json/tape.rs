@@ -4,33 +4,82 @@
 use super::grammar::Sink;
 use crate::visitor::Visitor;
 
-/// One value, or an object's key. Lengths are of 48 bits, so that a token takes 16 bytes.
+/// One value, or an object's key: its kind in the low byte of `head`, above that a length.
+///
+/// Two words, and no enum: that would be written in pieces and then copied as a whole, for which a processor waits until
+/// the pieces have left its store buffer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Token {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Unsigned(u64),
-    Number(f64),
-    /// A string that stands in the document as it is.
-    Plain {
-        high: u16,
-        low: u32,
-        start: u64,
-    },
-    /// A string whose escapes were decoded, in the tape's own text.
-    Decoded {
-        high: u16,
-        low: u32,
-        start: u64,
-    },
-    /// So many items follow.
-    Array(usize),
-    /// So many keys follow, each before its value.
-    Object(usize),
+pub(super) struct Token {
+    head: u64,
+    value: u64,
 }
 
-const _: () = assert!(size_of::<Token>() == 16);
+const NULL: u8 = 0;
+const BOOLEAN: u8 = 1;
+const INTEGER: u8 = 2;
+const UNSIGNED: u8 = 3;
+const NUMBER: u8 = 4;
+/// A string that stands in the document as it is, at the offset `value`.
+const PLAIN: u8 = 5;
+/// A string whose escapes were decoded, in the tape's own text.
+const DECODED: u8 = 6;
+/// As many items follow as its length says.
+const ARRAY: u8 = 7;
+/// As many keys follow as its length says, each before its value.
+const OBJECT: u8 = 8;
+
+impl Token {
+    /// Nothing has 2^56 bytes.
+    #[inline]
+    const fn new(kind: u8, length: usize, value: u64) -> Self {
+        Self { head: (length as u64) << 8 | kind as u64, value }
+    }
+
+    pub(super) fn null() -> Self {
+        Self::new(NULL, 0, 0)
+    }
+
+    pub(super) fn boolean(value: bool) -> Self {
+        Self::new(BOOLEAN, 0, value.into())
+    }
+
+    pub(super) fn integer(value: i64) -> Self {
+        Self::new(INTEGER, 0, value.cast_unsigned())
+    }
+
+    pub(super) fn unsigned(value: u64) -> Self {
+        Self::new(UNSIGNED, 0, value)
+    }
+
+    pub(super) fn number(value: f64) -> Self {
+        Self::new(NUMBER, 0, value.to_bits())
+    }
+
+    pub(super) fn plain(start: usize, length: usize) -> Self {
+        Self::new(PLAIN, length, start as u64)
+    }
+
+    pub(super) fn decoded(start: usize, length: usize) -> Self {
+        Self::new(DECODED, length, start as u64)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte is the kind")]
+    fn kind(self) -> u8 {
+        self.head as u8
+    }
+
+    fn length(self) -> usize {
+        (self.head >> 8) as usize
+    }
+
+    /// The string of this token in `text`, which is the one that its kind says.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "it was an offset before")]
+    fn piece(self, text: &[u8]) -> &[u8] {
+        let start = self.value as usize;
+        text.get(start..start + self.length()).unwrap_or_default()
+    }
+}
 
 /// Memory for [`decode`](super::decode), which is used again where the same one is given again.
 ///
@@ -89,17 +138,17 @@ impl Sink for Tape {
     }
 
     fn open_array(&mut self) {
-        self.begin(Token::Array(0));
+        self.begin(Token::new(ARRAY, 0, 0));
     }
 
     fn open_object(&mut self) {
-        self.begin(Token::Object(0));
+        self.begin(Token::new(OBJECT, 0, 0));
     }
 
     fn close(&mut self) {
         let Some((begin, outside)) = self.open.pop() else { return };
-        if let Some(Token::Array(count) | Token::Object(count)) = self.tokens.get_mut(begin) {
-            *count = self.count;
+        if let Some(token) = self.tokens.get_mut(begin) {
+            *token = Token::new(token.kind(), self.count, 0);
         }
         self.count = outside + 1;
     }
@@ -122,17 +171,17 @@ const _: () = assert!(!std::mem::needs_drop::<Walk<'static, Tape>>());
 impl<V: Visitor> Walk<'_, V> {
     #[inline(always)]
     fn value(&mut self) {
-        let Some(token) = self.rest.next() else { return };
-        match *token {
-            Token::Null => self.visitor.null(),
-            Token::Boolean(value) => self.visitor.boolean(value),
-            Token::Integer(value) => self.visitor.integer(value),
-            Token::Unsigned(value) => self.visitor.unsigned(value),
-            Token::Number(value) => self.visitor.number(value),
-            Token::Plain { high, low, start } => self.visitor.string(piece(self.text, high, low, start)),
-            Token::Decoded { high, low, start } => self.visitor.string(piece(self.decoded, high, low, start)),
-            Token::Array(length) => self.array(length),
-            Token::Object(length) => self.object(length),
+        let Some(&token) = self.rest.next() else { return };
+        match token.kind() {
+            NULL => self.visitor.null(),
+            BOOLEAN => self.visitor.boolean(token.value != 0),
+            INTEGER => self.visitor.integer(token.value.cast_signed()),
+            UNSIGNED => self.visitor.unsigned(token.value),
+            NUMBER => self.visitor.number(f64::from_bits(token.value)),
+            PLAIN => self.visitor.string(token.piece(self.text)),
+            DECODED => self.visitor.string(token.piece(self.decoded)),
+            ARRAY => self.array(token.length()),
+            _ => self.object(token.length()),
         }
     }
 
@@ -158,26 +207,8 @@ impl<V: Visitor> Walk<'_, V> {
 
     #[inline]
     fn key(&mut self) {
-        match self.rest.next() {
-            Some(&Token::Plain { high, low, start }) => self.visitor.key(piece(self.text, high, low, start)),
-            Some(&Token::Decoded { high, low, start }) => self.visitor.key(piece(self.decoded, high, low, start)),
-            _ => {}
-        }
+        let Some(&token) = self.rest.next() else { return };
+        let text = if token.kind() == PLAIN { self.text } else { self.decoded };
+        self.visitor.key(token.piece(text));
     }
-}
-
-/// The token for the string of so many bytes at `start` in `text` or, if `decoded`, in the tape's own text.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "split into a low and a high part; nothing has 2^48 bytes")]
-pub(super) fn string(start: usize, length: usize, decoded: bool) -> Token {
-    let (high, low, start) = ((length as u64 >> 32) as u16, length as u32, start as u64);
-    if decoded { Token::Decoded { high, low, start } } else { Token::Plain { high, low, start } }
-}
-
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "these were offsets before")]
-fn piece(text: &[u8], high: u16, low: u32, start: u64) -> &[u8] {
-    let length = (u64::from(high) << 32 | u64::from(low)) as usize;
-    let start = start as usize;
-    text.get(start..start + length).unwrap_or_default()
 }
