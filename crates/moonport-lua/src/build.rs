@@ -4,6 +4,7 @@
 use mlua_sys as lua;
 use moonport_codec::{Visitor, json, msgpack};
 
+use crate::keys::Keys;
 use crate::owner::Owner;
 use crate::stack::Stack;
 use crate::value;
@@ -48,8 +49,8 @@ struct Builder<'a> {
     /// Where the value will be.
     base: i32,
     keys_seen: u32,
-    /// Where the table of known keys is, once there are many: below all that is built.
-    keys: Option<i32>,
+    /// Where the table of [`Keys`] is, once it is needed: below all that is built.
+    table: Option<i32>,
 }
 
 /// With fewer keys than this it is quicker not to fetch the table of those that are known.
@@ -57,20 +58,28 @@ const FEW_KEYS: u32 = 16;
 
 impl<'a> Builder<'a> {
     fn new(owner: &'a Owner, stack: Stack) -> Self {
-        Self { owner, stack, depth: 0, base: stack.top() + 1, keys_seen: 0, keys: None }
+        Self { owner, stack, depth: 0, base: stack.top() + 1, keys_seen: 0, table: None }
+    }
+
+    #[inline]
+    fn table(&mut self) -> i32 {
+        match self.table {
+            Some(table) => table,
+            None => self.push_table(),
+        }
     }
 
     #[cold]
-    fn push_keys(&mut self) -> i32 {
-        self.owner.keys.push_strings(self.stack);
+    fn push_table(&mut self) -> i32 {
+        self.owner.keys.push_table(self.stack);
         self.stack.insert(self.base);
-        *self.keys.insert(self.base)
+        *self.table.insert(self.base)
     }
 
     /// Leaves nothing but the value.
     fn finish(&self) {
-        if let Some(keys) = self.keys {
-            self.stack.remove(keys);
+        if let Some(table) = self.table {
+            self.stack.remove(table);
         }
     }
 
@@ -114,11 +123,8 @@ impl Visitor for Builder<'_> {
             self.keys_seen += 1;
             return self.stack.push_bytes(value);
         }
-        let keys = match self.keys {
-            Some(keys) => keys,
-            None => self.push_keys(),
-        };
-        self.owner.keys.push(self.stack, keys, value);
+        let table = self.table();
+        self.owner.keys.push(self.stack, table, value);
     }
 
     fn bytes(&mut self, value: &[u8]) {
@@ -137,7 +143,8 @@ impl Visitor for Builder<'_> {
     fn array_end(&mut self, length: usize) {
         self.depth -= 1;
         if length == 0 {
-            value::mark_array(self.stack, -1);
+            let table = self.table();
+            Keys::mark_array(self.stack, table);
         }
     }
 

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Short keys that documents had lately, so that the next document need not ask Lua for the same strings again: Lua would
-//! hash each one and look for it among all its strings.
+//! hash each one and look for it among all its strings. Beside them is the class of empty arrays.
 
 use std::cell::Cell;
 
 use crate::stack::{Anchor, Stack};
+use crate::value;
 
-/// So many keys are kept, each in the place that its bytes say.
+/// So many keys are kept, each in one of the two places that its bytes say.
 const PLACES: usize = 256;
+
+/// Where the class of empty arrays is, behind the keys.
+const CLASS: i32 = 257;
+const _: () = assert!(PLACES == CLASS as usize - 1);
 
 /// The keys' bytes; the strings are in a Lua table, in the same places.
 pub(crate) struct Keys {
-    strings: Cell<Option<Anchor>>,
+    table: Cell<Option<Anchor>>,
     places: [Cell<Key>; PLACES],
+    /// Which of its two places the next new key takes: 0 or 1.
+    turn: Cell<usize>,
 }
 
 /// A key of up to 16 bytes: those from its beginning and those up to its end, which overlap.
@@ -25,37 +32,53 @@ struct Key {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { strings: Cell::new(None), places: [const { Cell::new(Key::NONE) }; PLACES] }
+        Self { table: Cell::new(None), places: [const { Cell::new(Key::NONE) }; PLACES], turn: Cell::new(0) }
     }
 }
 
 impl Keys {
-    /// Pushes the table of strings, which `push` is told the place of.
-    pub(crate) fn push_strings(&self, stack: Stack) {
-        if let Some(anchor) = self.strings.get() {
+    /// Pushes the table, whose place the functions below are told.
+    pub(crate) fn push_table(&self, stack: Stack) {
+        if let Some(anchor) = self.table.get() {
             return stack.push_anchored(anchor);
         }
-        stack.new_table(i32::try_from(PLACES).unwrap_or(0), 0);
+        stack.new_table(CLASS, 0);
+        value::push_array_class(stack);
+        stack.raw_set_at(-2, CLASS.into());
         stack.copy(-1);
-        self.strings.set(Some(stack.anchor()));
+        self.table.set(Some(stack.anchor()));
     }
 
-    /// Pushes a key. `strings` is where the table of strings is.
+    /// Marks the table on top as an array, as `moonport.array` does.
+    pub(crate) fn mark_array(stack: Stack, table: i32) {
+        stack.push_item(table, CLASS);
+        stack.set_metatable(-2);
+    }
+
+    /// Pushes a key.
     #[inline]
-    pub(crate) fn push(&self, stack: Stack, strings: i32, text: &[u8]) {
+    pub(crate) fn push(&self, stack: Stack, table: i32, text: &[u8]) {
         let Some(key) = Key::of(text) else { return stack.push_bytes(text) };
-        let at = key.place();
-        let Some(place) = self.places.get(at) else { return stack.push_bytes(text) };
-        let item = i32::try_from(at + 1).unwrap_or(1);
-        if place.get() == key {
-            return stack.push_item(strings, item);
+        let first = key.place();
+        for at in [first, first ^ 1] {
+            if self.places.get(at).is_some_and(|place| place.get() == key) {
+                return stack.push_item(table, item(at));
+            }
         }
+        let at = first ^ self.turn.get();
+        self.turn.set(self.turn.get() ^ 1);
         stack.push_bytes(text);
         stack.copy(-1);
-        stack.raw_set_at(strings, item.into());
+        stack.raw_set_at(table, item(at).into());
         // Only now, since Lua may raise an error before.
-        place.set(key);
+        if let Some(place) = self.places.get(at) {
+            place.set(key);
+        }
     }
+}
+
+fn item(place: usize) -> i32 {
+    i32::try_from(place + 1).unwrap_or(1)
 }
 
 impl Key {

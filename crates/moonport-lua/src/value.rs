@@ -52,7 +52,7 @@ fn is_name(text: &str) -> bool {
 static ARRAY: u8 = 0;
 
 /// Pushes the metatable that marks a table as a sequence.
-fn push_array_class(stack: Stack) {
+pub(crate) fn push_array_class(stack: Stack) {
     stack.push_pointer((&raw const ARRAY).cast_mut().cast());
     if stack.raw_get(lua::LUA_REGISTRYINDEX) == lua::LUA_TTABLE {
         return;
