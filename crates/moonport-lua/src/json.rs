@@ -115,11 +115,11 @@ impl<S: Stop> Writer<'_, S> {
             write_int64(value, out);
             return Ok(());
         }
-        match self.stack.number(index) {
-            Some(number) if json::write_number(out, number) => Ok(()),
-            Some(number) if number.is_nan() => Err(S::because(|| "NaN cannot be JSON".to_owned())),
-            _ => Err(S::because(|| "an infinite number cannot be JSON".to_owned())),
+        let number = self.stack.known_number(index);
+        if json::write_number(out, number) {
+            return Ok(());
         }
+        Err(S::because(|| if number.is_nan() { "NaN" } else { "an infinite number" }.to_owned() + " cannot be JSON"))
     }
 
     fn table(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {

@@ -53,6 +53,10 @@ impl Stack {
     api!(is_integer(self, index: c_int) -> bool = lua::lua_isinteger(self.0, index) != 0);
     api!(pointer(self, index: c_int) -> *const c_void = lua::lua_topointer(self.0, index));
     api!(userdata(self, index: c_int) -> *mut c_void = lua::lua_touserdata(self.0, index));
+    api!(
+        /// What is known to be a number.
+        known_number(self, index: c_int) -> f64 = lua::lua_tonumber(self.0, index)
+    );
     api!(raw_length(self, index: c_int) -> usize = as_length(lua::lua_rawlen(self.0, index)));
     api!(push_nil(self) = lua::lua_pushnil(self.0));
     api!(push_boolean(self, value: bool) = lua::lua_pushboolean(self.0, value.into()));
@@ -232,8 +236,7 @@ impl Stack {
     }
 
     pub(crate) fn number(self, index: c_int) -> Option<f64> {
-        // SAFETY: a number is only read.
-        (self.kind(index) == lua::LUA_TNUMBER).then(|| unsafe { lua::lua_tonumber(self.0, index) })
+        (self.kind(index) == lua::LUA_TNUMBER).then(|| self.known_number(index))
     }
 
     /// Is the key of a table at `index` the number `wanted`? Nothing is converted.

@@ -23,7 +23,7 @@ pub(super) fn plain_end(bytes: &[u8], from: usize) -> usize {
 
 /// As [`plain_end`], and appends what stands before it. Eight bytes are written where fewer are wanted: that is quicker
 /// than to copy a number of bytes that is not known beforehand.
-#[inline]
+#[inline(always)]
 pub(super) fn copy_plain(bytes: &[u8], from: usize, out: &mut Vec<u8>) -> usize {
     let mut at = from;
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
