@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The way out: the owner's answer with the headers that the server decides, redirects, and the body that hyper writes.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -8,8 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Method, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
@@ -17,7 +18,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::conditions::Conditions;
 use crate::connection::Link;
 use crate::events::Page;
-use crate::files::{self, Pieces};
+use crate::files::Pieces;
 use crate::message;
 use crate::refusal::Refusal;
 
@@ -39,11 +40,11 @@ impl From<Bytes> for Content {
 const MOST: usize = 64;
 
 /// The owner's answer as it is sent. `headers`: those of the request, whose table is used again.
-pub(crate) async fn from_owner(
+pub(crate) fn from_owner(
     answer: message::Response,
     method: &Method,
     mut headers: HeaderMap,
-) -> Result<Response<Content>, Refusal> {
+) -> Result<Answer, Refusal> {
     let status = StatusCode::from_u16(answer.status).ok().filter(|status| !status.is_informational());
     let status = status.ok_or_else(Refusal::internal)?;
     let conditions = match answer.body {
@@ -54,6 +55,9 @@ pub(crate) async fn from_owner(
         headers = HeaderMap::new();
     }
     headers.clear();
+    if let Some(content_type) = answer.content_type {
+        headers.append(CONTENT_TYPE, content_type);
+    }
     for (name, value) in answer.headers {
         if !is_ours(&name) {
             headers.append(name, value);
@@ -64,11 +68,17 @@ pub(crate) async fn from_owner(
     let mut response = match answer.body {
         _ if has_no_body(status) => Response::new(Bytes::new().into()),
         message::Body::Bytes(bytes) => Response::new(bytes.into()),
-        message::Body::File(path) => return files::answer(path, status, headers, conditions).await,
+        message::Body::File(path) => return Ok(Answer::File { path, status, headers, conditions }),
     };
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(response)
+    Ok(Answer::Ready(response))
+}
+
+/// The owner's answer: as it is sent, or where the file is that has to be opened for it.
+pub(crate) enum Answer {
+    Ready(Response<Content>),
+    File { path: PathBuf, status: StatusCode, headers: HeaderMap, conditions: Conditions },
 }
 
 fn has_no_body(status: StatusCode) -> bool {

@@ -62,6 +62,8 @@ pub struct Request {
 pub struct Response {
     /// 200 to 999; others are answered 500.
     pub status: u16,
+    /// What the body is, if `headers` do not say it.
+    pub content_type: Option<HeaderValue>,
     /// In order; a name may come again.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Dropped where the method or the status does not allow one.

@@ -20,7 +20,7 @@ use moonport_core::reply::Reply;
 use moonport_core::{Payload, SendError, reply};
 
 use crate::accept::Site;
-use crate::answer::{self, Content, Outgoing};
+use crate::answer::{self, Answer, Content, Outgoing};
 use crate::body;
 use crate::client;
 use crate::conditions::Conditions;
@@ -154,7 +154,12 @@ async fn respond(
             (request.headers, request.body) = Headers::detach(&parts.headers, body);
             (request.content, request.form) = (content, form);
             let answer = ask(site, link, options, request, answer).await?;
-            answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers)).await
+            match answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers))? {
+                Answer::Ready(response) => Ok(response),
+                Answer::File { path, status, headers, conditions } => {
+                    files::answer(path, status, headers, conditions).await
+                }
+            }
         }
     }
 }

@@ -71,7 +71,11 @@ fn a_file_larger_than_memory_is_sent_in_pieces() {
     assert_eq!((status(&head), header(&head, "content-length")), (200, Some("209715200")));
     assert_eq!(sum(&mut client, SIZE), 21);
     client.get("/answer", "Range: bytes=1-\r\n");
-    owner.take().reply.send(Response { status: 200, headers: Vec::new(), body: Body::File(path) }).unwrap();
+    owner
+        .take()
+        .reply
+        .send(Response { status: 200, content_type: None, headers: Vec::new(), body: Body::File(path) })
+        .unwrap();
     let head = client.head();
     assert_eq!((status(&head), header(&head, "content-range")), (206, Some("bytes 1-209715199/209715200")));
     assert_eq!(sum(&mut client, SIZE - 1), 14);

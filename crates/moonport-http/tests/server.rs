@@ -54,7 +54,7 @@ fn routes(list: &[(&str, &str)]) -> Routes {
 }
 
 fn text(text: &str) -> Response {
-    Response { status: 200, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
+    Response { status: 200, content_type: None, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
 }
 
 struct Client(TcpStream);
@@ -629,7 +629,7 @@ fn an_answer_may_be_a_file() {
     let mut ask = |headers: &str, status, path: &Path| {
         client.get("/", headers);
         let body = Body::File(path.to_owned());
-        owner.take().reply.send(Response { status, headers: Vec::new(), body }).unwrap();
+        owner.take().reply.send(Response { status, content_type: None, headers: Vec::new(), body }).unwrap();
         client.answer()
     };
     let (head, body) = ask("", 200, &path);

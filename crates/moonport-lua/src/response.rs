@@ -34,8 +34,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const MESSAGE_PACK: HeaderValue = HeaderValue::from_static("application/msgpack");
 
 fn typed(status: u16, content_type: HeaderValue, body: Bytes) -> Response {
-    let headers = vec![(CONTENT_TYPE, content_type)];
-    Response { status, headers, body: Body::Bytes(body) }
+    Response { status, content_type: Some(content_type), headers: Vec::new(), body: Body::Bytes(body) }
 }
 
 /// The answer to a handler that failed.
@@ -99,7 +98,9 @@ pub(crate) fn from_lua(
     prefers_msgpack: impl FnOnce() -> bool,
 ) -> std::result::Result<Response, String> {
     match stack.kind(index) {
-        lua::LUA_TNIL => Ok(Response { status: 204, headers: Vec::new(), body: Body::Bytes(Bytes::new()) }),
+        lua::LUA_TNIL => {
+            Ok(Response { status: 204, content_type: None, headers: Vec::new(), body: Body::Bytes(Bytes::new()) })
+        }
         lua::LUA_TSTRING => {
             let body = stack.bytes(index).unwrap_or_default();
             Ok(typed(200, text_type(body), Bytes::copy_from_slice(body)))
@@ -159,11 +160,9 @@ pub(crate) fn response(owner: &Owner, stack: Stack) -> Result {
     };
     let empty = matches!(&body, Body::Bytes(bytes) if bytes.is_empty() && content_type.is_none());
     let typed = headers.iter().any(|(name, _)| *name == CONTENT_TYPE);
-    if let Some(content_type) = content_type.filter(|_| !typed) {
-        headers.push((CONTENT_TYPE, content_type));
-    }
+    let content_type = content_type.filter(|_| !typed);
     let status = status.unwrap_or(if empty { 204 } else { 200 });
-    place.fill(Answer(Cell::new(Some(Response { status, headers, body }))));
+    place.fill(Answer(Cell::new(Some(Response { status, content_type, headers, body }))));
     Ok(Outcome::Values(1))
 }
 

@@ -57,7 +57,7 @@ pub fn route(path: &str) -> Routes {
 }
 
 pub fn text(text: &str) -> Response {
-    Response { status: 200, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
+    Response { status: 200, content_type: None, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
 }
 
 pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {

@@ -254,7 +254,7 @@ fn run(capacity: usize, names: &[&str], owner: &Owner, give: &mpsc::Sender<(Send
 pub(crate) const BIG: usize = 32 << 20;
 
 pub(crate) fn text(status: u16, text: &str) -> Response {
-    Response { status, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
+    Response { status, content_type: None, headers: Vec::new(), body: Body::Bytes(text.to_owned().into()) }
 }
 
 fn handle(owner: &Owner, route: &str, request: Request) {
@@ -283,11 +283,15 @@ fn handle(owner: &Owner, route: &str, request: Request) {
             ],
             ..text(200, "truth")
         },
-        "/no-such-file" => {
-            Response { status: 200, headers: Vec::new(), body: Body::File("/nonexistent/moonport".into()) }
-        }
+        "/no-such-file" => Response {
+            status: 200,
+            content_type: None,
+            headers: Vec::new(),
+            body: Body::File("/nonexistent/moonport".into()),
+        },
         "/file" => Response {
             status: 200,
+            content_type: None,
             headers: Vec::new(),
             body: Body::File(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into()),
         },
