@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::time::{Instant, sleep_until};
@@ -93,6 +94,8 @@ pub(crate) struct Link {
     /// Set when bytes of the client may be left unread at the end.
     linger: Cell<bool>,
     head_size: Cell<usize>,
+    /// The current body, where the gate has given it past hyper.
+    body: RefCell<Option<Bytes>>,
     /// Of the current body, by the sizes of its chunks so far.
     announced: Cell<u64>,
     verdict: Cell<Option<Verdict>>,
@@ -124,6 +127,7 @@ impl Link {
             answered: Cell::new(false),
             linger: Cell::new(false),
             head_size: Cell::new(0),
+            body: RefCell::default(),
             announced: Cell::new(0),
             verdict: Cell::new(None),
             upgrade: Cell::new(None),
@@ -174,8 +178,21 @@ impl Link {
 
     pub(crate) fn set_verdict(&self, verdict: Verdict, head_size: usize) {
         self.head_size.set(head_size);
+        self.body.take();
         self.announced.set(0);
         self.verdict.set(Some(verdict));
+    }
+
+    pub(crate) fn set_body(&self, body: Bytes) {
+        self.body.replace(Some(body));
+    }
+
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.borrow().is_some()
+    }
+
+    pub(crate) fn take_body(&self) -> Option<Bytes> {
+        self.body.take()
     }
 
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {

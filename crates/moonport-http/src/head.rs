@@ -80,6 +80,11 @@ fn target_length(buffer: &[u8]) -> usize {
 /// # Errors
 /// [`Fault`] says what is wrong.
 pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
+    read(head, limits).map(|(framing, _)| framing)
+}
+
+/// As [`check`]; says too at which offset the digits of its Content-Length are.
+pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<(Framing, Option<usize>), Fault> {
     if head.len() > limits.head {
         return Err(too_large(head, limits));
     }
@@ -87,6 +92,7 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
     let version = check_request_line(line, limits)?;
 
     let mut length = None;
+    let mut digits = None;
     let mut chunked = false;
     let mut count = 0;
     loop {
@@ -106,6 +112,7 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
                     None => Some(parse_length(value)?),
                     Some(_) => return Err(Malformed("more than one Content-Length")),
                 };
+                digits = Some(value.as_ptr().addr() - head.as_ptr().addr());
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 if chunked || !value.eq_ignore_ascii_case(b"chunked") {
@@ -120,10 +127,10 @@ pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
         return Err(Malformed("bytes after the end of the head"));
     }
     match (length, chunked) {
-        (length, false) => Ok(Framing::Length(length.unwrap_or(0))),
+        (length, false) => Ok((Framing::Length(length.unwrap_or(0)), digits)),
         (Some(_), true) => Err(Malformed("Content-Length together with Transfer-Encoding")),
         (None, true) if version == Version::Http10 => Err(Malformed("Transfer-Encoding in HTTP/1.0")),
-        (None, true) => Ok(Framing::Chunked),
+        (None, true) => Ok((Framing::Chunked, None)),
     }
 }
 

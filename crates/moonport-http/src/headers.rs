@@ -5,10 +5,11 @@
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Larger bodies are not copied.
-const MOST: usize = 8192;
+pub(crate) const MOST: usize = 8192;
 
 /// The values of all headers of this name. A request has few headers: to look at each is cheaper than to look one up.
 pub(crate) fn all<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
@@ -39,8 +40,14 @@ impl Headers {
         let copied = if body.len() <= MOST { body.len() } else { 0 };
         let size: usize = headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum();
         let mut all = BytesMut::with_capacity(size + copied);
+        let digits = digits(body.len());
         for (name, value) in headers {
-            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            let mut value = value.as_bytes();
+            // Where a body went past hyper the gate has made zeros of its length; no other one is zero.
+            if *name == CONTENT_LENGTH && !body.is_empty() && value.iter().all(|&digit| digit == b'0') {
+                value = digits.get(digits.len().saturating_sub(value.len())..).unwrap_or(value);
+            }
+            let name = name.as_str().as_bytes();
             all.extend_from_slice(&length(name));
             all.extend_from_slice(&length(value));
             all.extend_from_slice(name);
@@ -54,6 +61,11 @@ impl Headers {
         let headers = all.split_to(size);
         (Self(headers), all)
     }
+}
+
+fn digits(length: usize) -> [u8; 4] {
+    let digit = |unit: usize| u8::try_from(length / unit % 10).map_or(b'0', |digit| b'0' + digit);
+    [digit(1000), digit(100), digit(10), digit(1)]
 }
 
 /// No head is nearly as long as that could say.

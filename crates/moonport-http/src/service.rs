@@ -44,7 +44,7 @@ pub(crate) async fn serve(
 ) -> Result<Response<Outgoing>, Infallible> {
     site.counters.requests.one();
     let (parts, body) = request.into_parts();
-    let mut unread = !body.is_end_stream();
+    let mut unread = link.has_body() || !body.is_end_stream();
     let (last, listed, result) = match link.take_verdict() {
         Some(Verdict::Passed) => {
             let listed = site.guard.listed(&parts.headers);
@@ -140,11 +140,12 @@ async fn respond(
                 return Ok(events::answer(events, site, link, &parts.method, &parts.headers));
             }
             let content = body::check_headers(&parts.headers, &parts.method, *unread, options.content)?;
-            let body = if *unread {
-                let max = options.max_body.unwrap_or(site.max_body);
-                body::read(body, link, max, &site.limits).await?
-            } else {
-                Bytes::new()
+            let max = options.max_body.unwrap_or(site.max_body);
+            let body = match link.take_body() {
+                Some(body) if body.len() > max => return Err(Refusal::too_large()),
+                Some(body) => body,
+                None if *unread => body::read(body, link, max, &site.limits).await?,
+                None => Bytes::new(),
             };
             *unread = false;
             let form = body::check_content(content, &parts.headers, &body, site.limits.depth)?;

@@ -336,5 +336,8 @@ fn describe(request: &Request) -> String {
     }
     line("size", &request.body.len().to_string());
     line("body", &String::from_utf8_lossy(&request.body[..request.body.len().min(2000)]));
+    for length in request.headers.all("content-length") {
+        line("length", &length.escape_ascii().to_string());
+    }
     text
 }

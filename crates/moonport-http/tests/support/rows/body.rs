@@ -12,7 +12,73 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(msgpack());
     rows.extend(continues());
     rows.extend(unread());
+    rows.extend(lengths());
     rows
+}
+
+/// A small body that comes with its head, and others: the owner sees the same.
+fn lengths() -> Vec<Row> {
+    let sized = |name, size: usize| {
+        row(name)
+            .send(post("/echo", "", &"x".repeat(size)))
+            .answer(&[200])
+            .contains(format!("length <{size}>"))
+            .contains(format!("size <{size}>"))
+            .contains("body <xxx")
+            .kept()
+            .woken(1)
+    };
+    let padded = |name, digits: &str| {
+        row(name)
+            .send(request("POST", "/echo", &format!("Content-Length: {digits}\r\n"), "0123456789"))
+            .answer(&[200])
+            .contains(format!("length <{}>", digits.trim()))
+            .contains("body <0123456789>")
+            .kept()
+            .woken(1)
+    };
+    vec![
+        sized("a body of 3 bytes", 3),
+        sized("a body of 8,192 bytes", 8192),
+        sized("a body of 8,193 bytes", 8193),
+        padded("a length", "10"),
+        padded("a length with zeros", "0010"),
+        padded("a length with space around it", "10 \t"),
+        row("a length of zeros")
+            .send(request("POST", "/echo", "Content-Length: 000\r\n", ""))
+            .answer(&[200])
+            .contains("length <000>")
+            .kept()
+            .woken(1),
+        row("a body behind its head")
+            .send_slowly(post("/echo", "", "later"), 1, 0)
+            .answer(&[200])
+            .contains("length <5>")
+            .contains("body <later>")
+            .kept()
+            .woken(1),
+        row("a body with the next head behind it")
+            .send(format!("{}{}", post("/echo", "", "first"), get("/echo?second", "")))
+            .answer(&[200])
+            .contains("length <5>")
+            .contains("body <first>")
+            .answer(&[200])
+            .contains("query <second=>")
+            .kept()
+            .woken(2),
+        row("a GET with a body")
+            .send(request("GET", "/echo", "Content-Length: 4\r\n", "body"))
+            .answer(&[200])
+            .contains("body <body>")
+            .kept()
+            .woken(1),
+        row("a body that HTTP/1.0 has sent at once")
+            .send("POST /echo HTTP/1.0\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nold")
+            .answer(&[200])
+            .contains("length <3>")
+            .contains("body <old>")
+            .woken(1),
+    ]
 }
 
 fn typed(target: &str, content_type: &str, body: &str) -> String {
