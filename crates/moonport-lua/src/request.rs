@@ -38,7 +38,24 @@ pub(crate) struct Exchange {
 }
 
 /// `moonport.Request`.
-pub(crate) struct Request(Rc<Exchange>);
+pub(crate) struct Request {
+    exchange: Rc<Exchange>,
+    /// Is there a table of the fields that were asked for? Many handlers ask for none.
+    has_fields: Cell<bool>,
+}
+
+impl Request {
+    /// Pushes the table of fields of the request at argument 1.
+    fn push_fields(&self, stack: Stack) {
+        if self.has_fields.get() {
+            return stack.get_user_value(1);
+        }
+        stack.new_table(0, 2);
+        stack.copy(-1);
+        stack.set_user_value(1);
+        self.has_fields.set(true);
+    }
+}
 
 impl Object for Request {
     const NAME: &'static str = "moonport.Request";
@@ -85,31 +102,36 @@ pub(crate) fn deliver(
 /// Pushes the object of a request. May raise.
 pub(crate) fn push(owner: &Owner, stack: Stack, exchange: &Rc<Exchange>) -> i32 {
     let place = object::reserve(owner, stack);
-    stack.new_table(0, 4);
-    stack.set_user_value(-3);
     if exchange.body.len() > LARGE {
         stack.gc_step(i32::try_from(exchange.body.len() >> 10).unwrap_or(i32::MAX));
     }
-    place.fill(Request(Rc::clone(exchange)));
+    place.fill(Request { exchange: Rc::clone(exchange), has_fields: Cell::new(false) });
     1
 }
 
 fn index(owner: &Owner, stack: Stack) -> Result {
-    let exchange = &object::check::<Request>(stack, 1, "request")?.0;
+    let request = object::check::<Request>(stack, 1, "request")?;
     stack.set_top(2);
-    stack.get_user_value(1);
-    stack.copy(2);
-    if stack.raw_get(3) != lua::LUA_TNIL {
-        return Ok(Outcome::Values(1));
+    if request.has_fields.get() {
+        stack.get_user_value(1);
+        stack.copy(2);
+        if stack.raw_get(3) != lua::LUA_TNIL {
+            return Ok(Outcome::Values(1));
+        }
+        stack.set_top(2);
     }
-    stack.pop(1);
     let Some(name) = stack.text(2) else {
         stack.push_nil();
         return Ok(Outcome::Values(1));
     };
-    push_field(owner, stack, exchange, name)?;
-    stack.copy(-1);
-    stack.set_field(3, name);
+    push_field(owner, stack, &request.exchange, name)?;
+    if stack.kind(3) != lua::LUA_TNIL {
+        request.push_fields(stack);
+        stack.copy(2);
+        stack.copy(3);
+        stack.raw_set(4);
+        stack.set_top(3);
+    }
     Ok(Outcome::Values(1))
 }
 
@@ -143,12 +165,12 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
 
 /// A field of the program's own.
 fn new_index(_: &Owner, stack: Stack) -> Result {
-    object::check::<Request>(stack, 1, "request")?;
+    let request = object::check::<Request>(stack, 1, "request")?;
     stack.set_top(3);
     if stack.kind(2) == lua::LUA_TNIL {
         return Err("request: a field's name cannot be nil".into());
     }
-    stack.get_user_value(1);
+    request.push_fields(stack);
     stack.insert(2);
     stack.raw_set(2);
     Ok(Outcome::Values(0))
@@ -225,7 +247,7 @@ fn push_headers(owner: &Owner, stack: Stack, headers: &Headers) {
 
 /// `request:defer()`.
 fn defer(_: &Owner, stack: Stack) -> Result {
-    let exchange = &object::check::<Request>(stack, 1, "request:defer")?.0;
+    let exchange = &object::check::<Request>(stack, 1, "request:defer")?.exchange;
     exchange.deferred.set(true);
     stack.copy(lua::lua_upvalueindex(1));
     stack.copy(1);
@@ -235,7 +257,7 @@ fn defer(_: &Owner, stack: Stack) -> Result {
 
 /// The function that `request:defer()` gives.
 fn answer(owner: &Owner, stack: Stack) -> Result {
-    let exchange = &object::check::<Request>(stack, lua::lua_upvalueindex(2), "answer")?.0;
+    let exchange = &object::check::<Request>(stack, lua::lua_upvalueindex(2), "answer")?.exchange;
     if exchange.reply.borrow().is_none() {
         return Ok(fail(stack, "the request has been answered already", "invalid"));
     }
@@ -250,7 +272,7 @@ fn answer(owner: &Owner, stack: Stack) -> Result {
 
 /// `request:aborted()`.
 fn aborted(_: &Owner, stack: Stack) -> Result {
-    let exchange = &object::check::<Request>(stack, 1, "request:aborted")?.0;
+    let exchange = &object::check::<Request>(stack, 1, "request:aborted")?.exchange;
     let gone = exchange.reply.borrow().as_ref().is_some_and(Reply::is_cancelled);
     stack.push_boolean(gone);
     Ok(Outcome::Values(1))
