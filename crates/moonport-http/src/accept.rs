@@ -12,6 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use moonport_codec::json::Tape;
 use moonport_core::{Sender, priority};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -94,6 +95,7 @@ impl Plan {
             Err(error) => return drop(ready.send(Err(error))),
         };
         let site = Rc::new(Site {
+            tape: RefCell::default(),
             hyper_buffer: self.limits.head.max(65_536),
             limits: self.limits,
             max_body: self.max_body,
@@ -154,6 +156,8 @@ pub(crate) struct Site {
     pub(crate) post: Post,
     pub(crate) counters: Arc<Counters>,
     pub(crate) wakes: Arc<Wakes>,
+    /// For reading JSON.
+    pub(crate) tape: RefCell<Tape>,
     /// WebSockets that wait for room in the mailbox.
     pub(crate) crowd: Crowd,
     /// The most that hyper buffers of a connection, in each direction.

@@ -2,6 +2,7 @@
 //! The body of a request: which types are taken, how much and how long is read, and whether JSON, MessagePack or a form
 //! is well formed.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Poll, ready};
@@ -10,7 +11,8 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap};
 use http::{Method, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use moonport_codec::{json, msgpack};
+use moonport_codec::json::{self, Document, Tape};
+use moonport_codec::msgpack;
 
 use crate::Limits;
 use crate::connection::{Link, Phase};
@@ -125,25 +127,42 @@ async fn next_piece(body: &mut Incoming, link: &Link, max: u64) -> Result<Option
     .await
 }
 
-/// Refuses malformed JSON, MessagePack and forms, so that Lua never hears of them. Gives the parts of a form.
+/// What a body was found to be.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) document: Option<Document>,
+    pub(crate) form: Vec<Part>,
+}
+
+/// Refuses malformed JSON, MessagePack and forms, so that Lua never hears of them. Gives JSON as it was read, unless there is
+/// much of it: it may take eight times the memory of its text. `tape`: memory for that.
 pub(crate) fn check_content(
     content: Option<Content>,
     headers: &HeaderMap,
     body: &Bytes,
     depth: usize,
-) -> Result<Vec<Part>, Refusal> {
+    tape: &RefCell<Tape>,
+) -> Result<Checked, Refusal> {
+    let mut checked = Checked::default();
     match content {
-        Some(Content::Json) => json::check(body, depth)
-            .map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset))?,
+        Some(Content::Json) => {
+            let read = if body.len() <= headers::MOST {
+                json::read(body, depth, &mut tape.borrow_mut()).map(Some)
+            } else {
+                json::check(body, depth).map(|()| None)
+            };
+            checked.document =
+                read.map_err(|error| Refusal::malformed(format!("malformed JSON: {error}"), error.offset))?;
+        }
         Some(Content::MessagePack) => msgpack::check(body, depth)
             .map_err(|error| Refusal::malformed(format!("malformed MessagePack: {error}"), error.offset))?,
         Some(Content::Form) => {
-            return form::parse(body, &boundary(headers)?)
-                .map_err(|error| Refusal::malformed(format!("malformed form: {error}"), error.offset));
+            checked.form = form::parse(body, &boundary(headers)?)
+                .map_err(|error| Refusal::malformed(format!("malformed form: {error}"), error.offset))?;
         }
         Some(Content::Raw) | None => {}
     }
-    Ok(Vec::new())
+    Ok(checked)
 }
 
 #[cfg(test)]
@@ -203,7 +222,8 @@ mod tests {
 
     #[test]
     fn malformed_json_has_an_offset() {
-        let check = |content, body| check_content(content, &HeaderMap::new(), &Bytes::from_static(body), 8);
+        let tape = RefCell::default();
+        let check = |content, body| check_content(content, &HeaderMap::new(), &Bytes::from_static(body), 8, &tape);
         assert!(check(None, b"{").is_ok());
         assert!(check(Some(Content::Json), b"{}").is_ok());
         let refusal = check(Some(Content::Json), br#"{"a":1 "b":2}"#).unwrap_err();

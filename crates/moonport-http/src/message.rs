@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
+use moonport_codec::json::Document;
 use moonport_core::reply::Reply;
 
 use crate::form::Part;
@@ -46,6 +47,8 @@ pub struct Request {
     /// `Json`, `MessagePack`: the body was checked and is well formed. `Form`: its parts are in `form`.
     /// `None`: no body, one of another type, or the route takes anything.
     pub content: Option<Content>,
+    /// The body as it was read, where it is JSON and of at most 8 KiB.
+    pub document: Option<Document>,
     /// Fields and files in order; a name may come again.
     pub form: Vec<Part>,
     /// Address and port of the client.

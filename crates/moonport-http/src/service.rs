@@ -148,12 +148,12 @@ async fn respond(
                 None => Bytes::new(),
             };
             *unread = false;
-            let form = body::check_content(content, &parts.headers, &body, site.limits.depth)?;
+            let checked = body::check_content(content, &parts.headers, &body, site.limits.depth, &site.tape)?;
 
             let (reply, answer) = reply::channel();
             let mut request = read(&parts, &path, index, params, link, reply)?;
             (request.headers, request.body) = Headers::detach(&parts.headers, body);
-            (request.content, request.form) = (content, form);
+            (request.content, request.document, request.form) = (content, checked.document, checked.form);
             let answer = ask(site, link, options, request, answer).await?;
             match answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers))? {
                 Answer::Ready(response) => Ok(response),
@@ -184,6 +184,7 @@ fn read(
         headers: Headers::default(),
         body: Bytes::new(),
         content: None,
+        document: None,
         form: Vec::new(),
         peer: Arc::clone(&link.peer),
         reply,

@@ -140,6 +140,7 @@ fn a_request_is_answered() {
     assert_eq!(request.query, [("q".to_owned(), "1".to_owned()), ("q".to_owned(), " ".to_owned())]);
     assert_eq!(request.headers.all("x-a").collect::<Vec<_>>(), [b"b"]);
     assert_eq!(&request.body[..], b"{\"a\":1}");
+    assert!(request.document.is_some());
     assert_eq!(*request.peer, client.0.local_addr().unwrap().to_string());
     let headers = vec![
         (HeaderName::from_static("x-b"), HeaderValue::from_static("1")),

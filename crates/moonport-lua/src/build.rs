@@ -25,6 +25,14 @@ pub(crate) fn push_json(owner: &Owner, stack: Stack, text: &[u8], depth: usize) 
     result
 }
 
+/// Pushes the value of a JSON document that was read.
+pub(crate) fn push_document(owner: &Owner, stack: Stack, text: &[u8], document: &json::Document) {
+    stack.check_room();
+    let mut builder = Builder::new(owner, stack);
+    document.visit(text, &mut builder);
+    builder.finish();
+}
+
 /// Pushes the value of a MessagePack document. On an error the stack is as before.
 ///
 /// # Errors

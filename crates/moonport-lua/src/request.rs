@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua_sys as lua;
+use moonport_codec::json::Document;
 use moonport_core::reply::Reply;
 use moonport_http::form::Part;
 use moonport_http::{Bytes, Content, Headers, Method, Request as Received, Response};
@@ -31,6 +32,7 @@ pub(crate) struct Exchange {
     headers: Headers,
     body: Bytes,
     content: Option<Content>,
+    document: Option<Document>,
     form: Vec<Part>,
     peer: Arc<str>,
     reply: RefCell<Option<Reply<Response>>>,
@@ -144,6 +146,11 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "params" => push_texts(stack, &exchange.params),
         "query" => push_texts(stack, &exchange.query),
         "headers" => push_headers(owner, stack, &exchange.headers),
+        "data" if exchange.document.is_some() => {
+            if let Some(document) = &exchange.document {
+                build::push_document(owner, stack, &exchange.body, document);
+            }
+        }
         "data" if exchange.content == Some(Content::Json) => {
             // The server's thread has checked these bytes.
             build::push_json(owner, stack, &exchange.body, usize::MAX)
@@ -280,10 +287,26 @@ fn aborted(_: &Owner, stack: Stack) -> Result {
 
 impl Exchange {
     fn new(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
-        let Received { method, path, params, query, headers, body, content, form, peer, reply, .. } = received;
+        let Received { method, path, params, query, headers, body, content, document, form, peer, reply, .. } =
+            received;
         let (reply, deferred) = (RefCell::new(Some(reply)), Cell::new(false));
         let debug = site.debug;
-        Rc::new(Self { name, debug, method, path, params, query, headers, body, content, form, peer, reply, deferred })
+        Rc::new(Self {
+            name,
+            debug,
+            method,
+            path,
+            params,
+            query,
+            headers,
+            body,
+            content,
+            document,
+            form,
+            peer,
+            reply,
+            deferred,
+        })
     }
 
     /// The request that opened a WebSocket: it is answered already.

@@ -25,6 +25,6 @@ mod error;
 pub use crate::depth::{DEFAULT_DEPTH, MAX_DEPTH};
 pub use check::check;
 pub use error::{Error, ErrorKind, Expected};
-pub use read::decode;
-pub use tape::Tape;
+pub use read::{decode, read};
+pub use tape::{Document, Tape};
 pub use write::{is_text, write_integer, write_number, write_string, write_unchecked, write_unsigned};

@@ -116,10 +116,32 @@ impl Tape {
         Walk { rest: self.tokens.iter(), text: text.as_bytes(), decoded: &self.decoded, visitor }.value();
     }
 
+    /// A copy of what was read last.
+    pub(super) fn document(&self) -> Document {
+        Document { tokens: self.tokens.as_slice().into(), decoded: self.decoded.as_slice().into() }
+    }
+
     fn begin(&mut self, token: Token) {
         self.open.push((self.tokens.len(), self.count));
         self.tokens.push(token);
         self.count = 0;
+    }
+}
+
+/// A document that [`read`](super::read) has read, without its text: 16 bytes for each value and each key, and the strings
+/// that had escapes.
+///
+/// Thread: any.
+#[derive(Debug)]
+pub struct Document {
+    tokens: Box<[Token]>,
+    decoded: Box<[u8]>,
+}
+
+impl Document {
+    /// Calls `visitor` for the values of the document, as [`decode`](super::decode) does. `bytes`: those that were read.
+    pub fn visit<V: Visitor>(&self, bytes: &[u8], visitor: &mut V) {
+        Walk { rest: self.tokens.iter(), text: bytes, decoded: &self.decoded, visitor }.value();
     }
 }
 

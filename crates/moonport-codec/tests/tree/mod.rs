@@ -5,12 +5,25 @@ use moonport_codec::Visitor;
 use moonport_codec::json::{self, Error};
 use serde_json::{Map, Value};
 
-/// Decodes `bytes` into a tree. Fails if `check` and `decode` disagree.
+/// Decodes `bytes` into a tree. Fails if `check`, `decode` and `read` disagree.
 pub(crate) fn decode(bytes: &[u8], depth: usize) -> Result<Value, Error> {
     let mut tree = Tree::default();
     let result = json::decode(bytes, depth, &mut json::Tape::default(), &mut tree);
     assert_eq!(json::check(bytes, depth), result, "check and decode differ on {:?}", String::from_utf8_lossy(bytes));
-    result.map(|()| tree.finish())
+    let tree = result.map(|()| tree.finish());
+    let read = json::read(bytes, depth, &mut json::Tape::default()).map(|document| {
+        let mut tree = Tree::default();
+        document.visit(bytes, &mut tree);
+        tree.finish()
+    });
+    // As text, because equality does not tell -0.0 from 0.0.
+    assert_eq!(
+        format!("{read:?}"),
+        format!("{tree:?}"),
+        "read and decode differ on {:?}",
+        String::from_utf8_lossy(bytes)
+    );
+    tree
 }
 
 #[derive(Debug, Default)]
