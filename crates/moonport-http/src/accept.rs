@@ -20,6 +20,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Limits;
+use crate::clock::{Clock, Sleeping};
 use crate::connection::{self, LINGER, Link};
 use crate::listen::{Bound, Listener};
 use crate::post::{self, Post};
@@ -71,9 +72,12 @@ impl Plan {
         let _end = End(Arc::clone(&self.control));
         // The owner answers several requests before this thread goes on with them.
         priority::wait_for_turn();
+        let sleeping = Sleeping::default();
+        let clock = Clock::new(sleeping.clone());
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
+            .on_thread_park(move || sleeping.begin())
             .max_blocking_threads(2)
             .thread_name("moonport-files")
             .build_local(LocalOptions::default());
@@ -81,11 +85,11 @@ impl Plan {
             Ok(runtime) => runtime,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        self.serve(&runtime, ready);
+        self.serve(&runtime, clock, ready);
         runtime.shutdown_timeout(FILES);
     }
 
-    fn serve(self, runtime: &LocalRuntime, ready: &mpsc::SyncSender<io::Result<()>>) {
+    fn serve(self, runtime: &LocalRuntime, clock: Clock, ready: &mpsc::SyncSender<io::Result<()>>) {
         let listener = {
             let _context = runtime.enter();
             Listener::new(self.listener, self.limits.idle_time)
@@ -95,6 +99,7 @@ impl Plan {
             Err(error) => return drop(ready.send(Err(error))),
         };
         let site = Rc::new(Site {
+            clock,
             tape: RefCell::default(),
             hyper_buffer: self.limits.head.max(65_536),
             limits: self.limits,
@@ -156,6 +161,7 @@ pub(crate) struct Site {
     pub(crate) post: Post,
     pub(crate) counters: Arc<Counters>,
     pub(crate) wakes: Arc<Wakes>,
+    pub(crate) clock: Clock,
     /// For reading JSON.
     pub(crate) tape: RefCell<Tape>,
     /// WebSockets that wait for room in the mailbox.

@@ -346,7 +346,7 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place:
     let mut polled = false;
     let mut told = false;
     let is_done = poll_fn(|context| {
-        link.now.set(Instant::now());
+        link.now.set(site.clock.now());
         if !polled {
             site.seat(place, context.waker());
         }

@@ -50,6 +50,7 @@ mod upgrade;
 
 mod answer;
 mod client;
+mod clock;
 mod conditions;
 mod events;
 mod files;
