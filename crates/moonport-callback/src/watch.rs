@@ -17,8 +17,7 @@ pub(crate) fn describe(callback: &Callback, waited: Duration) -> String {
 
 /// One line about the handler of a locked callback that has run on the calling thread.
 pub(crate) fn describe_holder(callback: &Callback, held: Duration) -> String {
-    let (thread, seconds) = (thread_name(), held.as_secs_f64());
-    format!("{thread} has held Lua's lock for {seconds:.1} s, in the handler of {}", named(callback))
+    format!("{} has held Lua's lock for {} s, in the handler of {}", thread_name(), tenths(held), named(callback))
 }
 
 /// One line about a wait for the lock of a state on the calling thread, whose holder does this.
@@ -30,7 +29,12 @@ pub fn describe_lock(who: &str, waited: Duration, holder: Doing) -> String {
 /// One line about a lock that C code has held on the calling thread.
 #[must_use]
 pub fn describe_held(held: Duration) -> String {
-    format!("{} has held Lua's lock for {:.1} s, by moonport_lock", thread_name(), held.as_secs_f64())
+    format!("{} has held Lua's lock for {} s, by moonport_lock", thread_name(), tenths(held))
+}
+
+/// Seconds, to a tenth.
+fn tenths(time: Duration) -> String {
+    format!("{}.{}", time.as_secs(), time.subsec_millis() / 100)
 }
 
 /// Lua is busy, that is the point: standard error hears of it before `on_error` can.

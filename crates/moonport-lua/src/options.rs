@@ -9,6 +9,7 @@ use mlua_sys as lua;
 use crate::function::{Failure, Result};
 use crate::stack::Stack;
 use crate::timer;
+use crate::value;
 
 /// One option: its value is on top of the stack.
 #[derive(Clone, Copy)]
@@ -49,7 +50,7 @@ impl<'a> Value<'a> {
     pub(crate) fn wrong(self, wanted: &str) -> Failure {
         let got = match self.stack.kind(-1) {
             lua::LUA_TSTRING => format!("{:?}", self.stack.text(-1).unwrap_or("a string that is not UTF-8")),
-            lua::LUA_TNUMBER => self.stack.number(-1).unwrap_or_default().to_string(),
+            lua::LUA_TNUMBER => value::number_text(self.stack.number(-1).unwrap_or_default()),
             lua::LUA_TBOOLEAN => self.stack.truth(-1).to_string(),
             _ => self.stack.type_name(-1).to_owned(),
         };

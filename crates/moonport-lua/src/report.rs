@@ -12,6 +12,7 @@ use crate::function::{Outcome, Result};
 use crate::owner::{Owner, Receiver};
 use crate::port;
 use crate::stack::Stack;
+use crate::value;
 
 /// What on_error hears of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ pub(crate) fn describe(stack: Stack, index: i32) -> String {
         return String::from_utf8_lossy(bytes).into_owned();
     }
     if let Some(number) = stack.number(index) {
-        return number.to_string();
+        return value::number_text(number);
     }
     format!("(error object is a {} value)", stack.type_name(index))
 }

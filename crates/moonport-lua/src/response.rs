@@ -15,6 +15,7 @@ use crate::options;
 use crate::owner::Owner;
 use crate::report;
 use crate::stack::Stack;
+use crate::value;
 
 /// The value of `moonport.response`, until it is returned.
 pub(crate) struct Answer(Cell<Option<Response>>);
@@ -195,7 +196,7 @@ fn read_headers(stack: Stack, headers: &mut Vec<(HeaderName, HeaderValue)>) -> R
         }
         let header = match (stack.bytes(-1), stack.number(-1)) {
             (Some(bytes), _) => HeaderValue::from_bytes(bytes).ok(),
-            (None, Some(number)) => HeaderValue::try_from(number.to_string()).ok(),
+            (None, Some(number)) => HeaderValue::try_from(value::number_text(number)).ok(),
             (None, None) => return Err(value.wrong("a string")),
         };
         let header = header.ok_or_else(|| Failure(format!("{FUNCTION}: {key}: a line break or control character")))?;

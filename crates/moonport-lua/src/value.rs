@@ -2,7 +2,7 @@
 //! What values of every format have in common in Lua: null, marked sequences, how deep they nest, why one cannot leave.
 
 use mlua_sys as lua;
-use moonport_codec::DEFAULT_DEPTH;
+use moonport_codec::{DEFAULT_DEPTH, json};
 
 use crate::stack::Stack;
 
@@ -27,7 +27,7 @@ impl Refused {
             Some(name) if is_name(name) => format!(".{name}"),
             Some(name) => format!("[{name:?}]"),
             None => match stack.number(index) {
-                Some(number) => format!("[{number}]"),
+                Some(number) => format!("[{}]", number_text(number)),
                 None => format!("[a {}]", stack.type_name(index)),
             },
         };
@@ -40,6 +40,16 @@ impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "value{}: {}", self.path, self.reason)
     }
+}
+
+/// A number as text: core's own way would be 15 KB more in the module.
+pub(crate) fn number_text(number: f64) -> String {
+    let mut text = Vec::new();
+    if json::write_number(&mut text, number) {
+        return String::from_utf8_lossy(&text).into_owned();
+    }
+    let name = if number.is_nan() { "nan" } else { "inf" };
+    if number < 0.0 { format!("-{name}") } else { name.to_owned() }
 }
 
 fn is_name(text: &str) -> bool {
