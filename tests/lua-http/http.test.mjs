@@ -123,6 +123,8 @@ const HTML = "text/html; charset=utf-8";
 const JSON_TYPE = "application/json";
 const FAILED = '{"error":"the handler failed"}';
 const json = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body });
+/** A document of so many bytes, with an escape in it. */
+const sized = (size) => `["\\n${"x".repeat(size - 6)}"]`;
 const text = (body, type = "text/plain") => ({ method: "POST", headers: { "content-type": type }, body });
 
 // Name, path, what is sent, status, content type (null: none), body (a pattern: it matches), further headers.
@@ -133,6 +135,9 @@ const CASES = [
   ["echo null", "/echo", json("null"), 200, JSON_TYPE, "null"],
   ["echo false", "/echo", json("false"), 200, JSON_TYPE, "false"],
   ["echo a large integer", "/echo", json("[9007199254740991]"), 200, JSON_TYPE, "[9007199254740991]"],
+  ["echo 8,192 bytes", "/echo", json(sized(8192)), 200, JSON_TYPE, sized(8192)],
+  ["echo 8,193 bytes", "/echo", json(sized(8193)), 200, JSON_TYPE, sized(8193)],
+  ["fields are the same each time", "/same", json('{"a":[]}'), 200, JSON_TYPE, "[true,true,true,true]"],
   ["data of null", "/null", json("null"), 200, JSON_TYPE, "[true,false]"],
   ["data of text", "/null", text("null"), 200, JSON_TYPE, "[false,true]"],
   ["json with a charset", "/echo", text("[1]", "application/json; charset=utf-8"), 200, JSON_TYPE, "[1]"],

@@ -30,6 +30,15 @@ end, { content = "raw" })
 server:post("/null", function(request)
   return { request.data == moonport.null, request.data == nil }
 end)
+server:post("/same", function(request)
+  request.mine = {}
+  return {
+    rawequal(request.data, request.data),
+    rawequal(request.headers, request.headers),
+    rawequal(request.mine, request.mine),
+    request.none == nil and request.data.a ~= nil,
+  }
+end)
 server:post("/bytes", function(request)
   return moonport.response({ body = request.body, headers = { ["content-type"] = "application/octet-stream" } })
 end)
