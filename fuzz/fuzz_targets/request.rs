@@ -68,7 +68,8 @@ fn own(ready: &Sender<Arc<Server>>, sender: &Sender<Got>) {
         let Request { method, path, headers, body, content, reply, .. } = *value.downcast().expect("a request");
         sender.send(Got { method: method.to_string(), path, headers, body, content }).expect("the target waits");
         // The client may have left.
-        reply.send(Response { status: 200, headers: Vec::new(), body: Body::Bytes(Bytes::from_static(b"ok")) }).ok();
+        let body = Body::Bytes(Bytes::from_static(b"ok"));
+        reply.send(Response { status: 200, content_type: None, headers: Vec::new(), body }).ok();
     }
 }
 
