@@ -39,7 +39,9 @@ fn write(parts: &[Part]) -> Option<Bytes> {
     let quote = |text: &str| (!text.ends_with('\\')).then(|| format!("\"{}\"", text.replace('"', "\\\"")));
     let mut body = Vec::new();
     for part in parts {
-        body.extend_from_slice(format!("--b\r\nContent-Disposition: form-data; name={}", quote(&part.name)?).as_bytes());
+        body.extend_from_slice(
+            format!("--b\r\nContent-Disposition: form-data; name={}", quote(&part.name)?).as_bytes(),
+        );
         if let Some(filename) = &part.filename {
             body.extend_from_slice(format!("; filename={}", quote(filename)?).as_bytes());
         }

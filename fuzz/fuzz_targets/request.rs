@@ -88,7 +88,8 @@ fn body<'a>(headers: &[httparse::Header<'_>], bytes: &mut &'a [u8]) -> Option<Ve
             while !line.ends_with(b"\r\n") {
                 line.extend(take(1)?);
             }
-            let digits = line.split(|byte| !byte.is_ascii_hexdigit()).next().and_then(|digits| str::from_utf8(digits).ok());
+            let digits =
+                line.split(|byte| !byte.is_ascii_hexdigit()).next().and_then(|digits| str::from_utf8(digits).ok());
             let size = usize::from_str_radix(digits?, 16).ok()?;
             if size == 0 {
                 break;
@@ -125,9 +126,11 @@ fn plain(mut bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// What may pass, said once more, simply.
 fn check(got: &Got) {
-    let all = |name: &str| -> Vec<_> { got.headers.all(name).map(|value| str::from_utf8(value).unwrap_or("?")).collect() };
+    let all =
+        |name: &str| -> Vec<_> { got.headers.all(name).map(|value| str::from_utf8(value).unwrap_or("?")).collect() };
     let [host] = all("host")[..] else { panic!("Host: {:?}", all("host")) };
-    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name).to_lowercase();
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name).to_lowercase();
     assert!(["localhost", "127.0.0.1", "[::1]"].contains(&&*name), "Host: {host}");
     match all("origin")[..] {
         [] => assert!(!all("sec-fetch-site").contains(&"cross-site")),

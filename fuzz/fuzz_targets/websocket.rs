@@ -12,7 +12,9 @@ use std::net::SocketAddr;
 use libfuzzer_sys::fuzz_target;
 use moonport_codec::json;
 use moonport_core::{Mailbox, Payload, PortKey, PortOptions};
-use moonport_http::{Config, Content, Event, Kind, Limits, RouteOptions, Routes, Server, SocketEvent, WebSocketOptions};
+use moonport_http::{
+    Config, Content, Event, Kind, Limits, RouteOptions, Routes, Server, SocketEvent, WebSocketOptions,
+};
 
 #[path = "../serving.rs"]
 mod serving;
