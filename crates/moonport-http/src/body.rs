@@ -146,7 +146,7 @@ pub(crate) fn check_content(
     let mut checked = Checked::default();
     match content {
         Some(Content::Json) => {
-            let read = if body.len() <= headers::MOST {
+            let read = if body.len() <= headers::SMALL_BODY {
                 json::read(body, depth, &mut tape.borrow_mut()).map(Some)
             } else {
                 json::check(body, depth).map(|()| None)

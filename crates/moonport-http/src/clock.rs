@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The time for the deadlines of connections, read once for a few turns of theirs: reading it takes as long as a tenth of
-//! such a turn.
+//! The time for the deadlines of connections, read once for a few turns of theirs: to read it at each was a hundredth of a
+//! small request.
 
 use std::cell::Cell;
 use std::sync::Arc;

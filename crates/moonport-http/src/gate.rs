@@ -16,7 +16,7 @@ use crate::accept::Site;
 use crate::chunks::Chunks;
 use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
-use crate::headers::MOST;
+use crate::headers::SMALL_BODY;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
@@ -208,7 +208,7 @@ impl Gate {
     fn take_body(&mut self, head: usize, body: u64, digits: Option<usize>) -> bool {
         let held = &mut self.bytes[self.start..self.end];
         let (Some(digits), Some(size)) = (digits, held.len().checked_sub(head)) else { return false };
-        if size == 0 || size > MOST || size as u64 != body || held[digits] == b'0' {
+        if size == 0 || size > SMALL_BODY || size as u64 != body || held[digits] == b'0' {
             return false;
         }
         self.link.set_body(Bytes::copy_from_slice(&held[head..]));

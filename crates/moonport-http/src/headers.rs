@@ -8,8 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Larger bodies are not copied.
-pub(crate) const MOST: usize = 8192;
+/// The largest body that is copied with the headers. It is also the largest that goes past hyper, and of which the JSON is read
+/// before the owner gets it.
+pub(crate) const SMALL_BODY: usize = 8192;
 
 /// The values of all headers of this name. A request has few headers: to look at each is cheaper than to look one up.
 pub(crate) fn all<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
@@ -37,7 +38,7 @@ impl Headers {
 
     /// Copies headers, and the body if it is small; gives the body.
     pub(crate) fn detach(headers: &HeaderMap, body: Bytes) -> (Self, Bytes) {
-        let copied = if body.len() <= MOST { body.len() } else { 0 };
+        let copied = if body.len() <= SMALL_BODY { body.len() } else { 0 };
         let size: usize = headers.iter().map(|(name, value)| LENGTHS + name.as_str().len() + value.len()).sum();
         let mut all = BytesMut::with_capacity(size + copied);
         let digits = digits(body.len());
@@ -63,7 +64,9 @@ impl Headers {
     }
 }
 
+/// The length of a small body in decimal, with zeros before it.
 fn digits(length: usize) -> [u8; 4] {
+    const { assert!(SMALL_BODY < 10_000) };
     let digit = |unit: usize| u8::try_from(length / unit % 10).map_or(b'0', |digit| b'0' + digit);
     [digit(1000), digit(100), digit(10), digit(1)]
 }
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn nothing_changes_and_the_buffer_is_free() {
-        let large = vec![b'x'; MOST + 1];
+        let large = vec![b'x'; SMALL_BODY + 1];
         for (body, is_free) in [(&b""[..], true), (b"body", true), (&large, false)] {
             let (headers, part, buffer) = request(body);
             let (own, moved) = Headers::detach(&headers, part);

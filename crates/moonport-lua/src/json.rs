@@ -119,7 +119,8 @@ impl<S: Stop> Writer<'_, S> {
         if json::write_number(out, number) {
             return Ok(());
         }
-        Err(S::because(|| if number.is_nan() { "NaN" } else { "an infinite number" }.to_owned() + " cannot be JSON"))
+        let what = if number.is_nan() { "NaN" } else { "an infinite number" };
+        Err(S::because(|| format!("{what} cannot be JSON")))
     }
 
     fn table(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {

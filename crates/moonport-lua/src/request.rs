@@ -146,16 +146,12 @@ fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> R
         "params" => push_texts(stack, &exchange.params),
         "query" => push_texts(stack, &exchange.query),
         "headers" => push_headers(owner, stack, &exchange.headers),
-        "data" if exchange.document.is_some() => {
-            if let Some(document) = &exchange.document {
-                build::push_document(owner, stack, &exchange.body, document);
-            }
-        }
-        "data" if exchange.content == Some(Content::Json) => {
+        "data" if exchange.content == Some(Content::Json) => match &exchange.document {
+            Some(document) => build::push_document(owner, stack, &exchange.body, document),
             // The server's thread has checked these bytes.
-            build::push_json(owner, stack, &exchange.body, usize::MAX)
-                .map_err(|error| Failure(format!("request.data: {error}")))?;
-        }
+            None => build::push_json(owner, stack, &exchange.body, usize::MAX)
+                .map_err(|error| Failure(format!("request.data: {error}")))?,
+        },
         "data" if exchange.content == Some(Content::MessagePack) => {
             build::push_msgpack(owner, stack, &exchange.body, usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;

@@ -42,7 +42,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// A number as text: core's own way would be 15 KB more in the module.
+/// A number as text: core's own way would be 7 KB more in the module.
 pub(crate) fn number_text(number: f64) -> String {
     let mut text = Vec::new();
     if json::write_number(&mut text, number) {
