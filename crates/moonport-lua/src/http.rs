@@ -15,12 +15,12 @@ use moonport_http::{
 };
 
 use crate::dispatch;
+use crate::exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
 use crate::pages::Pages;
-use crate::request;
 use crate::run;
 use crate::stack::{Anchor, Stack};
 use crate::timer::{self, Due};
@@ -547,7 +547,7 @@ impl Site {
         match payload {
             Payload::Object { value, .. } => match value.downcast::<SocketEvent>() {
                 Ok(event) => websocket::deliver(owner, stack, thread, self, *event),
-                Err(value) => request::deliver(owner, stack, thread, self, value.downcast().ok()),
+                Err(value) => exchange::deliver(owner, stack, thread, self, value.downcast().ok()),
             },
             _ => owner.idle.borrow_mut().push(thread),
         }

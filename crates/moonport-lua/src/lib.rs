@@ -70,6 +70,7 @@ mod call;
 mod lanes;
 mod report;
 
+mod exchange;
 mod http;
 mod pages;
 mod request;

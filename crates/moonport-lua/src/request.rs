@@ -1,43 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `moonport.Request`: what a handler gets. Fields become Lua values when they are first asked for.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mlua_sys as lua;
-use moonport_codec::json::Document;
 use moonport_core::reply::Reply;
 use moonport_http::form::Part;
-use moonport_http::{Bytes, Content, Headers, Method, Request as Received, Response};
+use moonport_http::{Content, Headers};
 
 use crate::build;
+use crate::exchange::Exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
-use crate::http::Site;
 use crate::object::{self, Object};
 use crate::owner::Owner;
-use crate::report::{self, Kind};
-use crate::response;
-use crate::stack::{Anchor, Stack};
-use crate::task::{self, Ended, Origin};
-
-/// One request on its way through Lua.
-pub(crate) struct Exchange {
-    pub(crate) name: Rc<str>,
-    debug: bool,
-    method: Method,
-    path: String,
-    params: Vec<(String, String)>,
-    query: Vec<(String, String)>,
-    headers: Headers,
-    body: Bytes,
-    content: Option<Content>,
-    document: Option<Document>,
-    form: Vec<Part>,
-    peer: Arc<str>,
-    reply: RefCell<Option<Reply<Response>>>,
-    deferred: Cell<bool>,
-}
+use crate::stack::Stack;
 
 /// `moonport.Request`.
 pub(crate) struct Request {
@@ -69,37 +46,6 @@ impl Object for Request {
 
 /// Bodies above this make the collector work at once: it does not see the memory that they hold.
 const LARGE: usize = 16 << 10;
-
-/// Starts the route's handler, unless the client has gone already.
-pub(crate) fn deliver(
-    owner: &Owner,
-    stack: Stack,
-    thread: (Stack, Anchor),
-    site: &Rc<Site>,
-    received: Option<Box<Received>>,
-) {
-    let Some(received) = received.filter(|received| !received.reply.is_cancelled()) else {
-        owner.idle.borrow_mut().push(thread);
-        return;
-    };
-    let top = stack.top();
-    let Some(name) = site.push_handler(stack, received.route) else {
-        stack.set_top(top);
-        owner.idle.borrow_mut().push(thread);
-        return;
-    };
-    let exchange = Exchange::new(site, name, *received);
-    let pushed = owner.protect(stack, 0, &mut |stack| push(owner, stack, &exchange));
-    if pushed.is_err() {
-        owner.idle.borrow_mut().push(thread);
-        report::not_delivered(owner, stack, Some(&exchange.name));
-        stack.set_top(top);
-        exchange.send(exchange.error("the handler could not be started"));
-        return;
-    }
-    stack.move_to(thread.0, 2);
-    task::start(owner, stack, thread, 1, Origin::Request(exchange));
-}
 
 /// Pushes the object of a request. May raise.
 pub(crate) fn push(owner: &Owner, stack: Stack, exchange: &Rc<Exchange>) -> i32 {
@@ -279,80 +225,4 @@ fn aborted(_: &Owner, stack: Stack) -> Result {
     let gone = exchange.reply.borrow().as_ref().is_some_and(Reply::is_cancelled);
     stack.push_boolean(gone);
     Ok(Outcome::Values(1))
-}
-
-impl Exchange {
-    fn new(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
-        let Received { method, path, params, query, headers, body, content, document, form, peer, reply, .. } =
-            received;
-        let (reply, deferred) = (RefCell::new(Some(reply)), Cell::new(false));
-        let debug = site.debug;
-        Rc::new(Self {
-            name,
-            debug,
-            method,
-            path,
-            params,
-            query,
-            headers,
-            body,
-            content,
-            document,
-            form,
-            peer,
-            reply,
-            deferred,
-        })
-    }
-
-    /// The request that opened a WebSocket: it is answered already.
-    pub(crate) fn answered(site: &Site, name: Rc<str>, received: Received) -> Rc<Self> {
-        let exchange = Self::new(site, name, received);
-        drop(exchange.reply.take());
-        exchange
-    }
-
-    fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> std::result::Result<Response, String> {
-        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.headers.all("accept")))
-    }
-
-    /// `false` if nobody waits any more.
-    fn send(&self, response: Response) -> bool {
-        let reply = self.reply.borrow_mut().take();
-        reply.is_some_and(|reply| reply.send(response).is_ok())
-    }
-
-    /// The handler has returned its answer, or failed.
-    pub(crate) fn handler_ended(&self, owner: &Owner, stack: Stack, ended: Ended<'_>) {
-        let response = match ended {
-            Ended::Failed(traceback) => self.error(traceback),
-            Ended::Returned(..) if self.deferred.get() => return,
-            Ended::Returned(thread, results) => {
-                thread.set_top(thread.top() - results + 1);
-                thread.move_to(stack, 1);
-                let mut response = Err(String::new());
-                let made = owner.protect(stack, 1, &mut |stack| {
-                    response = self.answer_of(owner, stack, 1);
-                    0
-                });
-                if made.is_err() {
-                    response = Err(report::describe(stack, -1));
-                    stack.pop(1);
-                }
-                match response {
-                    Ok(response) => response,
-                    Err(refused) => {
-                        let message = format!("the handler's answer: {refused}");
-                        report::tell(owner, stack, Kind::Handler, Some(&self.name), &message, None);
-                        self.error(&message)
-                    }
-                }
-            }
-        };
-        self.send(response);
-    }
-
-    fn error(&self, details: &str) -> Response {
-        response::error(if self.debug { details } else { "the handler failed" })
-    }
 }

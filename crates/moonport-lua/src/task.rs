@@ -11,6 +11,7 @@ use moonport_core::{Doing, PortKey};
 use crate::call;
 use crate::callback;
 use crate::dispatch;
+use crate::exchange::Exchange;
 use crate::fetch;
 use crate::function::{Outcome, Result, fail};
 use crate::owner::Owner;
@@ -18,7 +19,6 @@ use crate::port::Endpoint;
 use crate::protect::Raised;
 use crate::question::Question;
 use crate::report;
-use crate::request::Exchange;
 use crate::run::wrong_thread;
 use crate::stack::{Anchor, Stack};
 #[cfg(feature = "luajit")]

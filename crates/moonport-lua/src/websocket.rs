@@ -9,6 +9,7 @@ use mlua_sys as lua;
 use moonport_http::{Bytes, Content, Event, Kind, RouteOptions, Socket, SocketError, SocketEvent, WebSocketOptions};
 
 use crate::build;
+use crate::exchange::Exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::{self, Site};
 use crate::json;
@@ -17,7 +18,7 @@ use crate::object::{self, Object};
 use crate::options::{self, Value};
 use crate::owner::Owner;
 use crate::report;
-use crate::request::{self, Exchange};
+use crate::request;
 use crate::stack::{Anchor, Stack};
 use crate::task::{self, Origin};
 
