@@ -282,6 +282,29 @@ for (const name of NAMES) {
       assert.deepEqual(answers.map((answer) => answer.body), ["busy", "plain", "busy", "42"]);
     });
 
+    test("requests that waited together get each their own answer", async () => {
+      await get("/reports");
+      const kinds = [
+        ["/value/text", 200, "plain"],
+        ["/error", 500, '{"error":"the handler failed"}'],
+        ["/items/7", 200, '["GET","/items/7","7"]'],
+        ["/defer", 200, "deferred"],
+        ["/error/function", 500, '{"error":"the handler failed"}'],
+        ["/nothing", 204, ""],
+        ["/error/sleep", 500, '{"error":"the handler failed"}'],
+        ["/two", 200, "first"],
+        ["/error/deep", 500, '{"error":"the handler failed"}'],
+        ["/value/number", 200, "42"],
+      ];
+      const all = [...kinds, ...kinds, ...kinds];
+      const [busy, ...answers] = await Promise.all(["/busy", ...all.map(([path]) => path)].map((path) => get(path)));
+      assert.equal(busy.body, "busy");
+      assert.deepEqual(answers.map(({ status, body }, at) => [all[at][0], status, body]), all);
+      const reports = JSON.parse((await get("/reports")).body).map(([, kind, route]) => `${kind} ${route}`);
+      const failing = kinds.filter(([, status]) => status === 500).map(([path]) => `handler GET ${path}`);
+      assert.deepEqual(reports.sort(), [...failing, ...failing, ...failing].sort());
+    });
+
     test("a client that leaves is noticed", async () => {
       let sent;
       const gone = assert.rejects(get("/leave", { left: (request) => (sent = request) }), { code: "ECONNRESET" });

@@ -148,10 +148,14 @@ pub(crate) fn may_repeat(owner: &Owner, endpoint: &Endpoint) -> bool {
 
 /// Pushes [`fetch`] for the owner at `owner`. May raise.
 pub(crate) fn push_fetch(owner: *const Owner, stack: Stack) {
+    push_with_anchors(owner, stack, c_function!(fetch));
+}
+
+/// Pushes a function of the owner's whose second upvalue is the table that handlers are anchored in. May raise.
+pub(crate) fn push_with_anchors(owner: *const Owner, stack: Stack, function: lua::lua_CFunction) {
     stack.push_pointer(owner.cast_mut().cast());
-    // Its second upvalue: the table that its handlers are anchored in.
     stack.anchors();
-    stack.push_closure(c_function!(fetch), 2);
+    stack.push_closure(function, 2);
 }
 
 /// What a task for messages calls again and again: gives the handler and its arguments, or nothing when it is to end. An

@@ -42,8 +42,8 @@ pub(crate) struct Site {
     running: RefCell<Option<Running>>,
     /// Its thread is about to end.
     finished: RefCell<Arc<AtomicBool>>,
-    /// The object, while it runs.
-    object: Cell<Option<Anchor>>,
+    /// That table, while it runs. It has the object too, at 0.
+    handlers: Cell<Option<Anchor>>,
     key: Cell<Option<PortKey>>,
     /// When the connections that are left are cut, once it is stopping.
     deadline: Cell<Option<Instant>>,
@@ -128,12 +128,14 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         sockets: RefCell::default(),
         running: RefCell::new(None),
         finished: RefCell::default(),
-        object: Cell::new(None),
+        handlers: Cell::new(None),
         key: Cell::new(None),
         deadline: Cell::new(None),
     });
     place.fill(Server(site));
-    stack.new_table(0, 0);
+    stack.new_table(0, 1);
+    stack.copy(-2);
+    stack.raw_set_at(-2, 0);
     stack.set_user_value(-2);
     Ok(Outcome::Values(1))
 }
@@ -324,8 +326,8 @@ fn start(owner: &Owner, stack: Stack) -> Result {
         return Ok(Outcome::Values(1));
     }
     // Before anything is opened: this may raise.
-    stack.copy(1);
-    let object = stack.anchor();
+    stack.get_user_value(1);
+    let handlers = stack.anchor();
     let settings = PortOptions { capacity: site.queue, capacity_bytes: usize::MAX, ..PortOptions::default() };
     let opened = owner.mailbox(|mailbox| {
         let key = mailbox.open(settings).ok()?;
@@ -333,7 +335,7 @@ fn start(owner: &Owner, stack: Stack) -> Result {
         mailbox.sender(key).map(|sender| (key, sender))
     });
     let Some((key, sender)) = opened.flatten() else {
-        stack.release(object);
+        stack.release(handlers);
         return Ok(fail(stack, "server:start: this Lua state is closing", "closed"));
     };
     let routes = site.routes.borrow().clone();
@@ -344,14 +346,14 @@ fn start(owner: &Owner, stack: Stack) -> Result {
             site.key.set(Some(key));
             site.deadline.set(None);
             site.finished.replace(Arc::default());
-            site.object.set(Some(object));
+            site.handlers.set(Some(handlers));
             owner.set_receiver(key, Some(Receiver::Site(Rc::clone(site))));
             owner.sites.borrow_mut().push(Rc::clone(site));
             owner.push_text(stack, url);
             Ok(Outcome::Values(1))
         }
         Err(error) => {
-            stack.release(object);
+            stack.release(handlers);
             owner.mailbox(|mailbox| {
                 mailbox.close(key);
                 mailbox.release(key);
@@ -505,8 +507,8 @@ impl Site {
         for open in self.sockets.take().into_values() {
             stack.release(open.object);
         }
-        if let Some(object) = self.object.take() {
-            stack.release(object);
+        if let Some(handlers) = self.handlers.take() {
+            stack.release(handlers);
         }
         if let Some(running) = self.running.take() {
             running.abort();
@@ -551,20 +553,24 @@ impl Site {
             },
             _ => owner.idle.borrow_mut().push(thread),
         }
+        self.room_made();
+    }
+
+    /// A message of the server's was taken.
+    pub(crate) fn room_made(&self) {
         if let Some(running) = self.running.borrow().as_ref() {
             running.room_made();
         }
     }
 
-    /// Pushes the handler of a route; its name, or `None` where there is none.
-    pub(crate) fn push_handler(&self, stack: Stack, route: usize) -> Option<Rc<str>> {
-        let name = Rc::clone(self.names.borrow().get(route)?);
-        stack.push_anchored(self.object.get()?);
-        stack.get_user_value(-1);
-        stack.raw_get_at(-1, lua::lua_Integer::try_from(route + 1).unwrap_or(lua::lua_Integer::MAX));
-        stack.insert(-3);
-        stack.pop(2);
-        Some(name)
+    /// As reports name a route.
+    pub(crate) fn name(&self, route: usize) -> Option<Rc<str>> {
+        self.names.borrow().get(route).cloned()
+    }
+
+    /// The table of functions, in the order of the routes; `None` if the server does not run.
+    pub(crate) fn handlers(&self) -> Option<Anchor> {
+        self.handlers.get()
     }
 
     pub(crate) fn key(&self) -> Option<PortKey> {

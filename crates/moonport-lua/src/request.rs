@@ -12,7 +12,7 @@ use moonport_http::{Content, Headers};
 use crate::build;
 use crate::exchange::Exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
-use crate::object::{self, Object};
+use crate::object::{self, Object, Place};
 use crate::owner::Owner;
 use crate::stack::Stack;
 
@@ -47,14 +47,18 @@ impl Object for Request {
 /// Bodies above this make the collector work at once: it does not see the memory that they hold.
 const LARGE: usize = 16 << 10;
 
-/// Pushes the object of a request. May raise.
-pub(crate) fn push(owner: &Owner, stack: Stack, exchange: &Rc<Exchange>) -> i32 {
-    let place = object::reserve(owner, stack);
-    if exchange.body.len() > LARGE {
-        stack.gc_step(i32::try_from(exchange.body.len() >> 10).unwrap_or(i32::MAX));
+/// Pushes room for the object of a request. May raise.
+pub(crate) fn reserve(owner: &Owner, stack: Stack) -> Place<Request> {
+    object::reserve(owner, stack)
+}
+
+/// Makes the object of a request there, on top of the stack. May raise.
+pub(crate) fn fill(stack: Stack, place: Place<Request>, exchange: Rc<Exchange>) {
+    let size = exchange.body.len();
+    place.fill(Request { exchange, has_fields: Cell::new(false) });
+    if size > LARGE {
+        stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
     }
-    place.fill(Request { exchange: Rc::clone(exchange), has_fields: Cell::new(false) });
-    1
 }
 
 fn index(owner: &Owner, stack: Stack) -> Result {

@@ -11,7 +11,7 @@ use moonport_core::{Doing, PortKey};
 use crate::call;
 use crate::callback;
 use crate::dispatch;
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::fetch;
 use crate::function::{Outcome, Result, fail};
 use crate::owner::Owner;
@@ -101,15 +101,17 @@ pub(crate) fn thread(owner: &Owner, stack: Stack) -> (Stack, Anchor) {
         let anchor = stack.anchor();
         thread.push_anchored(owner.starters.messages);
         thread.push_anchored(owner.starters.calls);
+        thread.push_anchored(owner.starters.requests);
         (thread, anchor)
     })
 }
 
-/// Where each private thread has the functions that start handlers: of messages, and of native calls.
+/// Where each private thread has the functions that start handlers: of messages, of native calls, and of requests.
 pub(crate) const STARTER: i32 = 1;
 const CALL_STARTER: i32 = 2;
+const REQUEST_STARTER: i32 = 3;
 /// What lies below all else on a private thread.
-pub(crate) const BASE: i32 = 2;
+pub(crate) const BASE: i32 = 3;
 
 /// What a task goes on with when its handler has returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +125,8 @@ pub(crate) enum Fetches {
     Calls,
     /// The next native call with so many parameters that nobody waits for.
     Void(usize),
+    /// The next request to a server.
+    Requests,
 }
 
 /// So many parameters a call may have for which [`Fetches::Void`] has a loop.
@@ -133,21 +137,25 @@ pub(crate) const MOST: usize = 4;
 pub(crate) struct Starters {
     messages: Anchor,
     calls: Anchor,
+    requests: Anchor,
     /// By the number of parameters.
     void: [Anchor; MOST + 1],
 }
 
 impl Starters {
     pub(crate) fn release(self, stack: Stack) {
-        [self.messages, self.calls].into_iter().chain(self.void).for_each(|anchor| stack.release(anchor));
+        [self.messages, self.calls, self.requests]
+            .into_iter()
+            .chain(self.void)
+            .for_each(|anchor| stack.release(anchor));
     }
 }
 
 /// Calls what [`fetch::fetch`] gives, inside the task, so that nothing has to be pushed onto a thread that does not run:
 /// an error there would have nobody to catch it. One task handles message after message, until a handler waits or fails.
 /// What the handler of a native call returns goes to the next fetch, unless nobody waits for it: then LuaJIT can compile the
-/// loop.
-const STARTER_CODE: &[u8] = b"local fetch = ...
+/// loop. What the handler of a request returns goes to [`exchange::fetch`].
+const STARTER_CODE: &[u8] = b"local fetch, fetch_request = ...
 local function call(handler, ...)
   if handler then
     return call(fetch(handler(...)))
@@ -161,6 +169,11 @@ return function()
   end
 end, function()
   return call(fetch())
+end, function()
+  local handler, request = fetch_request()
+  while handler do
+    handler, request = fetch_request(handler(request))
+  end
 end, function()
   local handler = fetch()
   while handler do
@@ -204,11 +217,13 @@ pub(crate) fn anchor_starters(stack: Stack, owner: *mut Owner) -> Starters {
         unsafe { lua::lua_error(stack.state()) }
     }
     fetch::push_fetch(owner, stack);
-    stack.call(1, 2 + lua_count(MOST + 1));
+    exchange::push_fetch(owner, stack);
+    stack.call(2, 3 + lua_count(MOST + 1));
     let mut void = [(); MOST + 1].map(|()| stack.anchor());
     void.reverse();
+    let requests = stack.anchor();
     let calls = stack.anchor();
-    Starters { messages: stack.anchor(), calls, void }
+    Starters { messages: stack.anchor(), calls, requests, void }
 }
 
 fn lua_count(count: usize) -> i32 {
@@ -231,6 +246,7 @@ pub(crate) fn start_fetching(owner: &Owner, stack: Stack, thread: (Stack, Anchor
         _ if is_pushed => {}
         Fetches::Messages => thread.0.copy(STARTER),
         Fetches::Void(count) => thread.0.push_anchored(owner.starters.void[count.min(MOST)]),
+        Fetches::Requests => thread.0.copy(REQUEST_STARTER),
         Fetches::Calls | Fetches::Nothing => thread.0.copy(CALL_STARTER),
     }
     let task = Task { stack: thread.0, anchor: thread.1, origin, timer: None, receiving: None, calling: None };
@@ -413,7 +429,7 @@ pub(crate) fn end(owner: &Owner, stack: Stack, origin: &Origin, ended: Ended<'_>
             }
             dispatch::handler_ended(owner, endpoint);
         }
-        Origin::Request(exchange) => exchange.handler_ended(owner, stack, ended),
+        Origin::Request(exchange) => exchange.task_ended(owner, stack, &ended),
         Origin::Socket(_) | Origin::Own => {}
     }
 }

@@ -9,7 +9,7 @@ use mlua_sys as lua;
 use moonport_http::{Bytes, Content, Event, Kind, RouteOptions, Socket, SocketError, SocketEvent, WebSocketOptions};
 
 use crate::build;
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::{self, Site};
 use crate::json;
@@ -127,15 +127,18 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
     let id = socket.id();
     match event {
         Event::Open(received) => {
-            let Some(name) = site.names.borrow().get(route).cloned() else {
+            let Some(exchange) = Exchange::answered(site, *received) else {
                 return owner.idle.borrow_mut().push(thread);
             };
-            let exchange = Exchange::answered(site, name, *received);
             let connection = Rc::new(Connection { socket, codec, is_closed: Cell::new(false) });
             if !open(owner, stack, site, route, &connection) {
                 return owner.idle.borrow_mut().push(thread);
             }
-            start(owner, stack, thread, site, (route, id, OPEN), &mut |stack| request::push(owner, stack, &exchange));
+            start(owner, stack, thread, site, (route, id, OPEN), &mut |stack| {
+                let place = request::reserve(owner, stack);
+                request::fill(stack, place, Rc::clone(&exchange));
+                1
+            });
         }
         Event::Message { kind, data } => {
             if site.sockets.borrow().get(&id).is_none_or(|open| open.connection.is_closed.get()) {
@@ -161,8 +164,7 @@ fn open(owner: &Owner, stack: Stack, site: &Site, route: usize, connection: &Rc<
         0
     });
     let Some(object) = object.filter(|_| made.is_ok()) else {
-        let name = site.names.borrow().get(route).cloned();
-        report::not_delivered(owner, stack, name.as_deref());
+        report::not_delivered(owner, stack, site.name(route).as_deref());
         // Nothing else can be done for it.
         connection.socket.leave();
         return false;
@@ -200,10 +202,11 @@ fn start(
 ) {
     let top = stack.top();
     let object = site.sockets.borrow().get(&id).map(|open| open.object);
-    let (Some(object), Some(name)) = (object, site.push_handler(stack, route)) else {
-        stack.set_top(top);
+    let (Some(object), Some(name), Some(handlers)) = (object, site.name(route), site.handlers()) else {
         return owner.idle.borrow_mut().push(thread);
     };
+    stack.push_anchored(handlers);
+    stack.raw_get_at(-1, exchange::place(route));
     stack.raw_get_at(-1, which);
     if stack.kind(-1) != lua::LUA_TFUNCTION {
         stack.set_top(top);
