@@ -138,6 +138,8 @@ const CASES = [
   ["echo 8,192 bytes", "/echo", json(sized(8192)), 200, JSON_TYPE, sized(8192)],
   ["echo 8,193 bytes", "/echo", json(sized(8193)), 200, JSON_TYPE, sized(8193)],
   ["fields are the same each time", "/same", json('{"a":[]}'), 200, JSON_TYPE, "[true,true,true,true]"],
+  ["the data beside other fields", "/kept", json('{"a":[]}'), 200, JSON_TYPE, '[true,true,"kept","own","POST"]'],
+  ["data that is no table beside other fields", "/kept", json("7"), 200, JSON_TYPE, '[true,true,"kept","own","POST"]'],
   ["data of null", "/null", json("null"), 200, JSON_TYPE, "[true,false]"],
   ["data of text", "/null", text("null"), 200, JSON_TYPE, "[false,true]"],
   ["json with a charset", "/echo", text("[1]", "application/json; charset=utf-8"), 200, JSON_TYPE, "[1]"],

@@ -39,6 +39,14 @@ server:post("/same", function(request)
     request.none == nil and request.data.a ~= nil,
   }
 end)
+server:post("/kept", function(request)
+  local data = request.data
+  local again = rawequal(request.data, data)
+  request.mine = "kept"
+  local beside = rawequal(request.data, data)
+  request.data = "own"
+  return { again, beside, request.mine, request.data, request.method }
+end)
 server:post("/bytes", function(request)
   return moonport.response({ body = request.body, headers = { ["content-type"] = "application/octet-stream" } })
 end)

@@ -11,7 +11,7 @@ use mlua_sys as lua;
 use crate::dispatch::{self, Budget};
 use crate::function::{Outcome, Result, c_function, fail};
 use crate::host::native;
-use crate::object::{self, Object, Place};
+use crate::object::{self, Class, Object, Place};
 use crate::options;
 use crate::owner::Owner;
 use crate::report::{self, Kind};
@@ -55,8 +55,10 @@ pub(crate) struct Attachment {
     budget: Budget,
 }
 
+static CLASS: Class = Class("moonport.Attachment");
+
 impl Object for Attachment {
-    const NAME: &'static str = "moonport.Attachment";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("detach", c_function!(detach)), ("host", c_function!(host))]

@@ -24,7 +24,7 @@ use crate::fetch;
 use crate::ffi::Names;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::locked;
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options::{self, Value};
 use crate::owner::Owner;
 use crate::port::{self, Endpoint, Made};
@@ -47,8 +47,10 @@ struct Bridge {
     destroyer: Cell<Option<Anchor>>,
 }
 
+static CLASS: Class = Class("moonport.Callback");
+
 impl Object for Bridge {
-    const NAME: &'static str = "moonport.Callback";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("__index", c_function!(index))]

@@ -17,7 +17,7 @@ use moonport_http::{
 use crate::dispatch;
 use crate::exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, until};
 use crate::pages::Pages;
@@ -52,8 +52,10 @@ pub(crate) struct Site {
 /// `moonport.Server`.
 pub(crate) struct Server(Rc<Site>);
 
+static CLASS: Class = Class("moonport.Server");
+
 impl Object for Server {
-    const NAME: &'static str = "moonport.Server";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[

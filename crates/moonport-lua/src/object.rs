@@ -10,22 +10,26 @@ use crate::function::{Failure, Result};
 use crate::owner::Owner;
 use crate::stack::Stack;
 
+/// A class as Lua and error messages name it. Its address is the key of the class's table in the registry, and of `true` in
+/// that table.
+pub(crate) struct Class(pub(crate) &'static str);
+
 /// A type that Lua sees as an object.
 pub(crate) trait Object: 'static {
-    /// As Lua and error messages name it, and the key of its class in the registry.
-    const NAME: &'static str;
+    /// A static of its own.
+    const CLASS: &'static Class;
     /// Method names and their functions; an "__index" among them is asked for everything.
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)];
 }
 
 /// Pushes the class of `T`, made at the first use in a state.
 fn push_class<T: Object>(owner: &Owner, stack: Stack) {
-    stack.push_str(T::NAME);
+    push_key::<T>(stack);
     if stack.raw_get(lua::LUA_REGISTRYINDEX) == lua::LUA_TTABLE {
         return;
     }
     stack.pop(1);
-    stack.new_table(0, 4);
+    stack.new_table(0, 5);
     stack.new_table(0, 8);
     for (name, function) in T::methods() {
         owner.push_function(stack, *function);
@@ -38,13 +42,20 @@ fn push_class<T: Object>(owner: &Owner, stack: Stack) {
     }
     stack.push_closure(collect::<T>, 0);
     stack.set_field(-2, "__gc");
-    stack.push_str(T::NAME);
-    stack.set_field(-2, "__name");
-    stack.push_str(T::NAME);
-    stack.set_field(-2, "__metatable");
-    stack.push_str(T::NAME);
+    for field in ["__name", "__metatable"] {
+        stack.push_str(T::CLASS.0);
+        stack.set_field(-2, field);
+    }
+    push_key::<T>(stack);
+    stack.push_boolean(true);
+    stack.raw_set(-3);
+    push_key::<T>(stack);
     stack.copy(-2);
     stack.raw_set(lua::LUA_REGISTRYINDEX);
+}
+
+fn push_key<T: Object>(stack: Stack) {
+    stack.push_pointer(std::ptr::from_ref(T::CLASS).cast_mut().cast());
 }
 
 /// Room for a `T` on a stack, below its class: until it is filled, nothing is dropped.
@@ -94,13 +105,12 @@ pub(crate) fn get<'a, T: Object>(stack: Stack, index: c_int) -> Option<&'a T> {
     if stack.kind(index) != lua::LUA_TUSERDATA || !stack.metatable(index) {
         return None;
     }
-    stack.push_str(T::NAME);
-    stack.raw_get(lua::LUA_REGISTRYINDEX);
-    let same = stack.raw_equal(-1, -2);
+    push_key::<T>(stack);
+    let is_of_class = stack.raw_get(-2) != lua::LUA_TNIL;
     stack.pop(2);
     let place: *const T = stack.userdata(index).cast_const().cast();
     // SAFETY: only `push` gives a userdata this class, and it lives while it is on the stack.
-    same.then(|| unsafe { &*place })
+    is_of_class.then(|| unsafe { &*place })
 }
 
 /// The object at argument `index`.
@@ -109,6 +119,6 @@ pub(crate) fn get<'a, T: Object>(stack: Stack, index: c_int) -> Option<&'a T> {
 /// Says what `function` wanted and what came.
 pub(crate) fn check<'a, T: Object>(stack: Stack, index: c_int, function: &str) -> Result<&'a T> {
     get(stack, index).ok_or_else(|| {
-        Failure(format!("{function}: expected a {}, got {}; call it with a colon", T::NAME, stack.type_name(index)))
+        Failure(format!("{function}: expected a {}, got {}; call it with a colon", T::CLASS.0, stack.type_name(index)))
     })
 }

@@ -6,15 +6,17 @@ use moonport_http::{EventError, Events};
 
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::json;
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::owner::Owner;
 use crate::stack::Stack;
 
 /// `moonport.Events`.
 pub(crate) struct Pages(pub(crate) Events);
 
+static CLASS: Class = Class("moonport.Events");
+
 impl Object for Pages {
-    const NAME: &'static str = "moonport.Events";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("send", c_function!(send)), ("count", c_function!(count))]

@@ -14,7 +14,7 @@ use crate::dispatch;
 use crate::fetch::{self, Shown};
 use crate::function::{Outcome, Result, c_function};
 use crate::lanes::{self, Opened};
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options::{self, Value};
 use crate::owner::{Owner, Receiver, Returned, until};
 use crate::run;
@@ -102,8 +102,10 @@ pub(crate) struct Port {
     pub(crate) endpoint: Rc<Endpoint>,
 }
 
+static CLASS: Class = Class("moonport.Port");
+
 impl Object for Port {
-    const NAME: &'static str = "moonport.Port";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[

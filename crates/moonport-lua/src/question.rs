@@ -11,7 +11,7 @@ use moonport_core::{Bytes, Encoding, Payload};
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::json;
 use crate::msgpack;
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::owner::Owner;
 use crate::sender;
 use crate::stack::Stack;
@@ -21,8 +21,10 @@ use crate::value;
 #[derive(Clone)]
 pub(crate) struct Question(Rc<Cell<Option<Box<ReplyTo>>>>);
 
+static CLASS: Class = Class("moonport.Question");
+
 impl Object for Question {
-    const NAME: &'static str = "moonport.Question";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[]

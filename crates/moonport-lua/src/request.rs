@@ -12,32 +12,62 @@ use moonport_http::{Content, Headers};
 use crate::build;
 use crate::exchange::Exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
-use crate::object::{self, Object, Place};
+use crate::object::{self, Class, Object, Place};
 use crate::owner::Owner;
 use crate::stack::Stack;
 
 /// `moonport.Request`.
 pub(crate) struct Request {
     exchange: Rc<Exchange>,
-    /// Is there a table of the fields that were asked for? Many handlers ask for none.
-    has_fields: Cell<bool>,
+    kept: Cell<Kept>,
+}
+
+/// What goes with the object of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    /// `request.data`, a table. Many handlers ask for that alone.
+    Data,
+    /// A table of the fields that were asked for, or are the program's own.
+    Fields,
 }
 
 impl Request {
     /// Pushes the table of fields of the request at argument 1.
     fn push_fields(&self, stack: Stack) {
-        if self.has_fields.get() {
+        let kept = self.kept.get();
+        if kept == Kept::Fields {
             return stack.get_user_value(1);
         }
         stack.new_table(0, 2);
+        if kept == Kept::Data {
+            stack.get_user_value(1);
+            stack.set_field(-2, "data");
+        }
         stack.copy(-1);
         stack.set_user_value(1);
-        self.has_fields.set(true);
+        self.kept.set(Kept::Fields);
+    }
+
+    /// Keeps the value at 3 as the field whose name is at 2.
+    fn keep(&self, stack: Stack, name: &str) {
+        if name == "data" && self.kept.get() == Kept::Nothing && stack.kind(3) == lua::LUA_TTABLE {
+            stack.copy(3);
+            stack.set_user_value(1);
+            return self.kept.set(Kept::Data);
+        }
+        self.push_fields(stack);
+        stack.copy(2);
+        stack.copy(3);
+        stack.raw_set(4);
+        stack.set_top(3);
     }
 }
 
+static CLASS: Class = Class("moonport.Request");
+
 impl Object for Request {
-    const NAME: &'static str = "moonport.Request";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("__index", c_function!(index)), ("__newindex", c_function!(new_index))]
@@ -55,7 +85,7 @@ pub(crate) fn reserve(owner: &Owner, stack: Stack) -> Place<Request> {
 /// Makes the object of a request there, on top of the stack. May raise.
 pub(crate) fn fill(stack: Stack, place: Place<Request>, exchange: Rc<Exchange>) {
     let size = exchange.body.len();
-    place.fill(Request { exchange, has_fields: Cell::new(false) });
+    place.fill(Request { exchange, kept: Cell::new(Kept::Nothing) });
     if size > LARGE {
         stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
     }
@@ -64,25 +94,29 @@ pub(crate) fn fill(stack: Stack, place: Place<Request>, exchange: Rc<Exchange>) 
 fn index(owner: &Owner, stack: Stack) -> Result {
     let request = object::check::<Request>(stack, 1, "request")?;
     stack.set_top(2);
-    if request.has_fields.get() {
-        stack.get_user_value(1);
-        stack.copy(2);
-        if stack.raw_get(3) != lua::LUA_TNIL {
+    let name = stack.text(2);
+    match request.kept.get() {
+        Kept::Data if name == Some("data") => {
+            stack.get_user_value(1);
             return Ok(Outcome::Values(1));
         }
-        stack.set_top(2);
+        Kept::Fields => {
+            stack.get_user_value(1);
+            stack.copy(2);
+            if stack.raw_get(3) != lua::LUA_TNIL {
+                return Ok(Outcome::Values(1));
+            }
+            stack.set_top(2);
+        }
+        Kept::Nothing | Kept::Data => {}
     }
-    let Some(name) = stack.text(2) else {
+    let Some(name) = name else {
         stack.push_nil();
         return Ok(Outcome::Values(1));
     };
     push_field(owner, stack, &request.exchange, name)?;
     if stack.kind(3) != lua::LUA_TNIL {
-        request.push_fields(stack);
-        stack.copy(2);
-        stack.copy(3);
-        stack.raw_set(4);
-        stack.set_top(3);
+        request.keep(stack, name);
     }
     Ok(Outcome::Values(1))
 }

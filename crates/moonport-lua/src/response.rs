@@ -10,7 +10,7 @@ use moonport_http::{Body, Bytes, HeaderName, HeaderValue, Response};
 use crate::function::{Failure, Outcome, Result};
 use crate::json;
 use crate::msgpack;
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options;
 use crate::owner::Owner;
 use crate::report;
@@ -20,8 +20,10 @@ use crate::value;
 /// The value of `moonport.response`, until it is returned.
 pub(crate) struct Answer(Cell<Option<Response>>);
 
+static CLASS: Class = Class("moonport.Response");
+
 impl Object for Answer {
-    const NAME: &'static str = "moonport.Response";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[]

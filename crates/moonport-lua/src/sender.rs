@@ -9,14 +9,16 @@ use moonport_core::{BLOCK_TIME, Bytes, Encoding, Overflow, Payload, SendError, S
 use crate::call;
 use crate::crossing;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options;
 use crate::owner::Owner;
 use crate::stack::Stack;
 use crate::timer;
 
+static CLASS: Class = Class("moonport.Sender");
+
 impl Object for Sender {
-    const NAME: &'static str = "moonport.Sender";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("send", c_function!(send)), ("call", c_function!(call::call)), ("close", c_function!(close))]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mlua_sys as lua;
 
 use crate::function::{Outcome, Result, c_function};
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::owner::Owner;
 use crate::stack::{Anchor, Stack};
 
@@ -95,8 +95,10 @@ pub(crate) struct Timer {
     timer: u64,
 }
 
+static CLASS: Class = Class("moonport.Timer");
+
 impl Object for Timer {
-    const NAME: &'static str = "moonport.Timer";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("cancel", c_function!(cancel))]

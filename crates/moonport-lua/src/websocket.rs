@@ -14,7 +14,7 @@ use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::{self, Site};
 use crate::json;
 use crate::msgpack;
-use crate::object::{self, Object};
+use crate::object::{self, Class, Object};
 use crate::options::{self, Value};
 use crate::owner::Owner;
 use crate::report;
@@ -41,8 +41,10 @@ pub(crate) struct Open {
     connection: Rc<Connection>,
 }
 
+static CLASS: Class = Class("moonport.WebSocket");
+
 impl Object for WebSocket {
-    const NAME: &'static str = "moonport.WebSocket";
+    const CLASS: &'static Class = &CLASS;
 
     fn methods() -> &'static [(&'static str, lua::lua_CFunction)] {
         &[("send", c_function!(send)), ("close", c_function!(close))]
