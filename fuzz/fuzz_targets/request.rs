@@ -13,7 +13,7 @@ use std::thread;
 use libfuzzer_sys::fuzz_target;
 use moonport_codec::{json, msgpack};
 use moonport_core::{Mailbox, Payload, PortOptions};
-use moonport_http::{Body, Bytes, Config, Content, Headers, Limits, Request, Response, RouteOptions, Routes, Server};
+use moonport_http::{Body, Bytes, Config, Content, Limits, Request, Response, RouteOptions, Routes, Sent, Server};
 
 #[path = "../serving.rs"]
 mod serving;
@@ -24,9 +24,7 @@ const ORIGIN: &str = "http://page.example";
 /// A request as its owner got it.
 struct Got {
     method: String,
-    path: String,
-    headers: Headers,
-    body: Bytes,
+    sent: Sent,
     content: Option<Content>,
 }
 
@@ -65,8 +63,8 @@ fn own(ready: &Sender<Arc<Server>>, sender: &Sender<Got>) {
     loop {
         let Some(message) = mailbox.take_within(port, None).expect("a mailbox") else { continue };
         let Payload::Object { value, .. } = message.payload else { panic!("bytes") };
-        let Request { method, path, headers, body, content, reply, .. } = *value.downcast().expect("a request");
-        sender.send(Got { method: method.to_string(), path, headers, body, content }).expect("the target waits");
+        let Request { method, sent, content, reply, .. } = *value.downcast().expect("a request");
+        sender.send(Got { method: method.to_string(), sent, content }).expect("the target waits");
         // The client may have left.
         let body = Body::Bytes(Bytes::from_static(b"ok"));
         reply.send(Response { status: 200, content_type: None, headers: Vec::new(), body }).ok();
@@ -126,8 +124,9 @@ fn plain(mut bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// What may pass, said once more, simply.
 fn check(got: &Got) {
-    let all =
-        |name: &str| -> Vec<_> { got.headers.all(name).map(|value| str::from_utf8(value).unwrap_or("?")).collect() };
+    let all = |name: &str| -> Vec<_> {
+        got.sent.headers().all(name.as_bytes()).map(|value| str::from_utf8(value).unwrap_or("?")).collect()
+    };
     let [host] = all("host")[..] else { panic!("Host: {:?}", all("host")) };
     let name =
         host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name).to_lowercase();
@@ -143,12 +142,12 @@ fn check(got: &Got) {
         }
         _ => panic!("Origin: {:?}", all("origin")),
     }
-    assert!(got.body.len() <= 512);
+    assert!(got.sent.body().len() <= 512);
     assert!(all("content-encoding").iter().all(|value| value.eq_ignore_ascii_case("identity")));
     match got.content {
-        Some(Content::Json) => assert!(json::check(&got.body, DEPTH).is_ok()),
-        Some(Content::MessagePack) => assert!(msgpack::check(&got.body, DEPTH).is_ok()),
-        _ => assert!(got.method != "POST" || got.path == "/", "{} {}", got.method, got.path),
+        Some(Content::Json) => assert!(json::check(got.sent.body(), DEPTH).is_ok()),
+        Some(Content::MessagePack) => assert!(msgpack::check(got.sent.body(), DEPTH).is_ok()),
+        _ => assert!(got.method != "POST" || got.sent.path() == "/", "{} {}", got.method, got.sent.path()),
     }
 }
 
@@ -176,7 +175,7 @@ fuzz_target!(|input: &[u8]| {
         let got = receiver.recv_timeout(serving::LIMIT).expect("what was forwarded arrives");
         *count += 1;
         check(&got);
-        let found = plain.any(|(method, body)| method == got.method && body == got.body);
-        assert!(found, "a request that is not there: {} {} {:?}", got.method, got.path, got.body);
+        let found = plain.any(|(method, body)| method == got.method && body == got.sent.body());
+        assert!(found, "a request that is not there: {} {} {:?}", got.method, got.sent.path(), got.sent.body());
     }
 });

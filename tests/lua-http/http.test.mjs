@@ -86,12 +86,13 @@ function startScript(name, script, ...args) {
   return start(command, [...first, join(here, script), ...args], env);
 }
 
-/** One request on a connection of its own. `left` is called with it once it is on its way. */
-function request(url, path, { method = "GET", headers = {}, body, token, left } = {}) {
+/** One request on a connection of its own. `lines`: names and values as they are; `left` is called once it is on its way. */
+function request(url, path, { method = "GET", headers = {}, lines, body, token, left } = {}) {
   const answer = new Promise((resolve, reject) => {
     const all = { ...headers };
     if (token !== undefined) all.authorization = `Bearer ${token}`;
-    const sent = http.request(url + path, { method, headers: all, agent: false }, (response) => {
+    const sentHeaders = lines ? ["Host", "localhost", ...Object.entries(all).flat(), ...lines] : all;
+    const sent = http.request(url + path, { method, headers: sentHeaders, agent: false }, (response) => {
       const pieces = [];
       response.on("data", (piece) => pieces.push(piece));
       response.on("error", reject);
@@ -156,6 +157,7 @@ const CASES = [
   ["two params", "/a/1/b/two", {}, 200, JSON_TYPE, '["1","two"]'],
   ["rest param", "/rest/a/b/c.txt", {}, 200, JSON_TYPE, '["a/b/c.txt"]'],
   ["query", "/query?one=a+b%26&many=1&many=2&many=3", {}, 200, JSON_TYPE, '["a b&",["1","2","3"],"nil"]'],
+  ["headers that come again, in any case and place", "/headers", { lines: ["X-Many", "a", "Cookie", "a=1", "X-One", "1", "x-many", "", "COOKIE", "b=2", "X-MANY", "b"] }, 200, JSON_TYPE, '["1","a, , b",true,"a=1; b=2"]'],
   ["headers", "/headers", { headers: { "X-One": "1", "X-Many": ["a", "b"], Cookie: ["a=1", "b=2"] } }, 200, JSON_TYPE, '["1","a, b",true,"a=1; b=2"]'],
   ["the request", "/request", {}, 200, JSON_TYPE, '["kept",true,"",false,"127.0.0.1"]'],
   ["put", "/method", { method: "PUT" }, 200, TEXT, "PUT"],

@@ -20,6 +20,7 @@ use crate::form::{self, Part};
 use crate::headers;
 use crate::message::Content;
 use crate::refusal::Refusal;
+use crate::sent::{SMALL_BODY, Sent};
 
 /// Bytes of memory taken before a body of known length has arrived.
 const FIRST: usize = 65_536;
@@ -139,14 +140,15 @@ pub(crate) struct Checked {
 pub(crate) fn check_content(
     content: Option<Content>,
     headers: &HeaderMap,
-    body: &Bytes,
+    sent: &Sent,
     depth: usize,
     tape: &RefCell<Tape>,
 ) -> Result<Checked, Refusal> {
+    let body = sent.body();
     let mut checked = Checked::default();
     match content {
         Some(Content::Json) => {
-            let read = if body.len() <= headers::SMALL_BODY {
+            let read = if body.len() <= SMALL_BODY {
                 json::read(body, depth, &mut tape.borrow_mut()).map(Some)
             } else {
                 json::check(body, depth).map(|()| None)
@@ -157,7 +159,7 @@ pub(crate) fn check_content(
         Some(Content::MessagePack) => msgpack::check(body, depth)
             .map_err(|error| Refusal::malformed(format!("malformed MessagePack: {error}"), error.offset))?,
         Some(Content::Form) => {
-            checked.form = form::parse(body, &boundary(headers)?)
+            checked.form = form::parse(&sent.shared_body(), &boundary(headers)?)
                 .map_err(|error| Refusal::malformed(format!("malformed form: {error}"), error.offset))?;
         }
         Some(Content::Raw) | None => {}
@@ -223,7 +225,8 @@ mod tests {
     #[test]
     fn malformed_json_has_an_offset() {
         let tape = RefCell::default();
-        let check = |content, body| check_content(content, &HeaderMap::new(), &Bytes::from_static(body), 8, &tape);
+        let check =
+            |content, body: &[u8]| check_content(content, &HeaderMap::new(), &Sent::new(body.into(), 0), 8, &tape);
         assert!(check(None, b"{").is_ok());
         assert!(check(Some(Content::Json), b"{}").is_ok());
         let refusal = check(Some(Content::Json), br#"{"a":1 "b":2}"#).unwrap_err();

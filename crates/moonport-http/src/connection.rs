@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::time::{Instant, sleep_until};
@@ -20,6 +19,7 @@ use crate::door::Door;
 use crate::events::Cut;
 use crate::gate::Gate;
 use crate::refusal::Refusal;
+use crate::sent::Sent;
 use crate::service;
 use crate::session;
 use crate::stream::Stream;
@@ -94,8 +94,8 @@ pub(crate) struct Link {
     /// Set when bytes of the client may be left unread at the end.
     linger: Cell<bool>,
     head_size: Cell<usize>,
-    /// The current body, where the gate has given it past hyper.
-    body: RefCell<Option<Bytes>>,
+    /// The current head, and its body if the gate has given that past hyper.
+    sent: Cell<Box<[u8]>>,
     /// Of the current body, by the sizes of its chunks so far.
     announced: Cell<u64>,
     verdict: Cell<Option<Verdict>>,
@@ -127,7 +127,7 @@ impl Link {
             answered: Cell::new(false),
             linger: Cell::new(false),
             head_size: Cell::new(0),
-            body: RefCell::default(),
+            sent: Cell::default(),
             announced: Cell::new(0),
             verdict: Cell::new(None),
             upgrade: Cell::new(None),
@@ -176,23 +176,16 @@ impl Link {
         self.expired.get()
     }
 
-    pub(crate) fn set_verdict(&self, verdict: Verdict, head_size: usize) {
+    /// `sent`: the head, and perhaps its body.
+    pub(crate) fn set_verdict(&self, verdict: Verdict, sent: Box<[u8]>, head_size: usize) {
+        self.sent.set(sent);
         self.head_size.set(head_size);
-        self.body.take();
         self.announced.set(0);
         self.verdict.set(Some(verdict));
     }
 
-    pub(crate) fn set_body(&self, body: Bytes) {
-        self.body.replace(Some(body));
-    }
-
-    pub(crate) fn has_body(&self) -> bool {
-        self.body.borrow().is_some()
-    }
-
-    pub(crate) fn take_body(&self) -> Option<Bytes> {
-        self.body.take()
+    pub(crate) fn take_sent(&self) -> Sent {
+        Sent::new(self.sent.take(), self.head_size.get())
     }
 
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {

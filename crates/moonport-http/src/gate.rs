@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
@@ -16,9 +15,9 @@ use crate::accept::Site;
 use crate::chunks::Chunks;
 use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
-use crate::headers::SMALL_BODY;
 use crate::pace::Pace;
 use crate::refusal::Refusal;
+use crate::sent::SMALL_BODY;
 use crate::stream::Stream;
 
 const BUFFER: usize = 8192;
@@ -195,34 +194,40 @@ impl Gate {
     }
 
     fn pass(&mut self, framing: Framing, length: usize, digits: Option<usize>) {
-        self.link.set_verdict(Verdict::Passed, length);
-        self.stage = match framing {
-            Framing::Length(body) if self.take_body(length, body, digits) => Stage::Pass(length as u64),
-            Framing::Length(body) => Stage::Pass(length as u64 + body),
-            Framing::Chunked => Stage::Chunks(length, Chunks::default()),
+        let small = digits.filter(|&digits| self.has_small_body(framing, length, digits));
+        let sent = if small.is_some() { self.held() } else { &self.held()[..length] };
+        self.link.set_verdict(Verdict::Passed, sent.into(), length);
+        self.stage = match (framing, small) {
+            (_, Some(digits)) => {
+                self.hide_body(length, digits);
+                Stage::Pass(length as u64)
+            }
+            (Framing::Length(body), None) => Stage::Pass(length as u64 + body),
+            (Framing::Chunked, None) => Stage::Chunks(length, Chunks::default()),
         };
     }
 
-    /// Gives a small body that came with its head to the service, past hyper, which takes some allocations and turns for one.
-    /// To hyper it has no bytes: zeros take the place of its length.
-    fn take_body(&mut self, head: usize, body: u64, digits: Option<usize>) -> bool {
-        let held = &mut self.bytes[self.start..self.end];
-        let (Some(digits), Some(size)) = (digits, held.len().checked_sub(head)) else { return false };
-        if size == 0 || size > SMALL_BODY || size as u64 != body || held[digits] == b'0' {
-            return false;
-        }
-        self.link.set_body(Bytes::copy_from_slice(&held[head..]));
-        let length = held[digits..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        held[digits..digits + length].fill(b'0');
-        self.end -= size;
-        true
+    /// Has a small body come with its head, and nothing else? It goes past hyper, which takes some allocations and turns for
+    /// one. `digits`: where its length is.
+    fn has_small_body(&self, framing: Framing, head: usize, digits: usize) -> bool {
+        let held = self.held();
+        let size = held.len() - head;
+        size > 0 && size <= SMALL_BODY && framing == Framing::Length(size as u64) && held[digits] != b'0'
+    }
+
+    /// To hyper such a request has no body: zeros take the place of its length.
+    fn hide_body(&mut self, head: usize, digits: usize) {
+        let digits = &mut self.bytes[self.start + digits..self.end];
+        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        digits[..length].fill(b'0');
+        self.end = self.start + head;
     }
 
     fn refuse(&mut self, refusal: Refusal, origin: Option<Vec<u8>>) {
         // A refused HEAD request must not be answered with a body.
         let is_head = self.held().starts_with(b"HEAD ");
         self.stage = Stage::Instead(if is_head { HEAD } else { GET });
-        self.link.set_verdict(Verdict::Refused(Box::new(Refused { refusal, origin })), 0);
+        self.link.set_verdict(Verdict::Refused(Box::new(Refused { refusal, origin })), Box::default(), 0);
         self.link.linger();
         self.start = 0;
         self.end = 0;

@@ -235,7 +235,7 @@ fn split_header(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), Fault> {
 }
 
 /// RFC 9110, section 5.5: spaces and tabs around a value do not belong to it.
-fn trim(mut value: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

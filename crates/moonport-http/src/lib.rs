@@ -42,6 +42,7 @@ mod body;
 pub mod form;
 mod headers;
 mod message;
+mod sent;
 
 mod room;
 mod session;
@@ -67,6 +68,7 @@ pub use events::{EventError, Events};
 pub use headers::{Headers, Iter};
 pub use message::{Body, Content, Request, Response};
 pub use routes::{EventsOptions, RouteError, RouteOptions, Routes, WebSocketOptions};
+pub use sent::Sent;
 pub use server::Server;
 pub use socket::{Event, Kind, MOST_BYTES, MOST_WAITING, Socket, SocketError, SocketEvent};
 pub use stats::Stats;

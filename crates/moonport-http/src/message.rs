@@ -10,7 +10,7 @@ use moonport_codec::json::Document;
 use moonport_core::reply::Reply;
 
 use crate::form::Part;
-use crate::headers::Headers;
+use crate::sent::Sent;
 
 /// The kind of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,16 +34,12 @@ pub struct Request {
     pub route: usize,
     /// As sent; `HEAD` where a GET route serves it.
     pub method: Method,
-    /// Percent-decoded.
-    pub path: String,
     /// The route's parameters in its order, percent-decoded.
     pub params: Vec<(String, String)>,
     /// Names and values in order, decoded; a name may come again.
     pub query: Vec<(String, String)>,
-    /// All headers.
-    pub headers: Headers,
-    /// All of the body.
-    pub body: Bytes,
+    /// Its path, headers and body.
+    pub sent: Sent,
     /// `Json`, `MessagePack`: the body was checked and is well formed. `Form`: its parts are in `form`.
     /// `None`: no body, one of another type, or the route takes anything.
     pub content: Option<Content>,

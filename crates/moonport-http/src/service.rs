@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
@@ -27,12 +26,12 @@ use crate::conditions::Conditions;
 use crate::connection::{Link, Phase, Verdict};
 use crate::events;
 use crate::files;
-use crate::headers::Headers;
 use crate::message::{self, Request};
 use crate::paths;
 use crate::refusal::Refusal;
 use crate::routes::{Found, RouteOptions};
 use crate::security::{self, Standing};
+use crate::sent::Sent;
 use crate::stats::Counters;
 use crate::upgrade::{self, Upgrade};
 
@@ -44,11 +43,12 @@ pub(crate) async fn serve(
 ) -> Result<Response<Outgoing>, Infallible> {
     site.counters.requests.one();
     let (parts, body) = request.into_parts();
-    let mut unread = link.has_body() || !body.is_end_stream();
+    let mut sent = link.take_sent();
+    let mut unread = !sent.body().is_empty() || !body.is_end_stream();
     let (last, listed, result) = match link.take_verdict() {
         Some(Verdict::Passed) => {
             let listed = site.guard.listed(&parts.headers);
-            let result = respond(&site, &link, parts, body, listed.is_some(), &mut unread).await;
+            let result = respond(&site, &link, parts, body, &mut sent, listed.is_some(), &mut unread).await;
             (false, listed, result)
         }
         Some(Verdict::Refused(refused)) => {
@@ -86,6 +86,7 @@ async fn respond(
     link: &Rc<Link>,
     mut parts: Parts,
     body: Incoming,
+    sent: &mut Sent,
     listed: bool,
     unread: &mut bool,
 ) -> Result<Response<Content>, Refusal> {
@@ -120,8 +121,7 @@ async fn respond(
             if let Some(websocket) = &options.websocket {
                 let secrets = site.secrets.as_ref().filter(|_| options.token);
                 let response = upgrade::accept(&parts, *unread, standing, secrets, websocket)?;
-                let mut request = read(&parts, &path, index, params, link, reply::channel().0)?;
-                request.headers = Headers::detach(&parts.headers, Bytes::new()).0;
+                let request = read(&parts, &path, index, params, sent, link, reply::channel().0)?;
                 let size = link.head_size();
                 if !site.post.sender().has_room(size) {
                     return Err(Refusal::unavailable("too many requests wait"));
@@ -141,18 +141,17 @@ async fn respond(
             }
             let content = body::check_headers(&parts.headers, &parts.method, *unread, options.content)?;
             let max = options.max_body.unwrap_or(site.max_body);
-            let body = match link.take_body() {
-                Some(body) if body.len() > max => return Err(Refusal::too_large()),
-                Some(body) => body,
-                None if *unread => body::read(body, link, max, &site.limits).await?,
-                None => Bytes::new(),
-            };
+            if sent.body().len() > max {
+                return Err(Refusal::too_large());
+            }
+            if *unread && sent.body().is_empty() {
+                sent.set_body(body::read(body, link, max, &site.limits).await?);
+            }
             *unread = false;
-            let checked = body::check_content(content, &parts.headers, &body, site.limits.depth, &site.tape)?;
+            let checked = body::check_content(content, &parts.headers, sent, site.limits.depth, &site.tape)?;
 
             let (reply, answer) = reply::channel();
-            let mut request = read(&parts, &path, index, params, link, reply)?;
-            (request.headers, request.body) = Headers::detach(&parts.headers, body);
+            let mut request = read(&parts, &path, index, params, sent, link, reply)?;
             (request.content, request.document, request.form) = (content, checked.document, checked.form);
             let answer = ask(site, link, options, request, answer).await?;
             match answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers))? {
@@ -165,24 +164,28 @@ async fn respond(
     }
 }
 
-/// The request as its owner gets it, but for headers and body.
+/// The request as its owner gets it, but for what its body means.
 fn read(
     parts: &Parts,
     path: &str,
     route: usize,
     params: Vec<(String, String)>,
+    sent: &mut Sent,
     link: &Link,
     reply: Reply<message::Response>,
 ) -> Result<Box<Request>, Refusal> {
     let query = paths::parse_query(parts.uri.query().unwrap_or(""));
+    let query = query.ok_or(Refusal::bad_request("the query is not UTF-8"))?;
+    let mut sent = std::mem::take(sent);
+    if parts.uri.authority().is_some() || parts.uri.path().contains('%') {
+        sent.set_path(paths::unescape(path));
+    }
     Ok(Box::new(Request {
         route,
         method: parts.method.clone(),
-        path: paths::unescape(path),
         params,
-        query: query.ok_or(Refusal::bad_request("the query is not UTF-8"))?,
-        headers: Headers::default(),
-        body: Bytes::new(),
+        query,
+        sent,
         content: None,
         document: None,
         form: Vec::new(),
@@ -249,7 +252,7 @@ async fn ask(
     request: Box<Request>,
     answer: reply::Answer<message::Response>,
 ) -> Result<message::Response, Refusal> {
-    let size = link.head_size() + request.body.len();
+    let size = link.head_size() + request.sent.body().len();
     link.begin_waiting(options.deadline.unwrap_or(site.deadline));
     site.post.send(Payload::Object { value: request, size }).map_err(|error| match error {
         SendError::Full => Refusal::unavailable("too many requests wait"),

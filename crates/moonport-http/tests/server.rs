@@ -135,11 +135,11 @@ fn a_request_is_answered() {
         "POST /items/a%2Fb?q=1&q=%20 HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}",
     );
     let request = owner.take();
-    assert_eq!((request.route, request.method.as_str(), &*request.path), (0, "POST", "/items/a/b"));
+    assert_eq!((request.route, request.method.as_str(), request.sent.path()), (0, "POST", "/items/a/b"));
     assert_eq!(request.params, [("id".to_owned(), "a/b".to_owned())]);
     assert_eq!(request.query, [("q".to_owned(), "1".to_owned()), ("q".to_owned(), " ".to_owned())]);
-    assert_eq!(request.headers.all("x-a").collect::<Vec<_>>(), [b"b"]);
-    assert_eq!(&request.body[..], b"{\"a\":1}");
+    assert_eq!(request.sent.headers().all(b"x-a").collect::<Vec<_>>(), [b"b"]);
+    assert_eq!(request.sent.body(), b"{\"a\":1}");
     assert!(request.document.is_some());
     assert_eq!(*request.peer, client.0.local_addr().unwrap().to_string());
     let headers = vec![
@@ -237,7 +237,7 @@ fn pipelined_requests_are_answered_in_order_and_reach_the_owner_one_at_a_time() 
     ));
     for body in ["abc", "xyz", "def"] {
         let request = owner.take();
-        assert_eq!(&request.body[..], body.as_bytes());
+        assert_eq!(request.sent.body(), body.as_bytes());
         assert!(owner.has_nothing());
         request.reply.send(text(body)).unwrap();
     }
@@ -692,7 +692,7 @@ fn one_continue_and_only_when_the_body_is_wanted() {
     assert_eq!(client.status(), 100);
     client.send("abc");
     let request = owner.take();
-    assert_eq!(&request.body[..], b"abc");
+    assert_eq!(request.sent.body(), b"abc");
     request.reply.send(text("x")).unwrap();
     assert_eq!(client.status(), 200);
     client.send(&post(3_000_000));

@@ -10,7 +10,7 @@ use moonport_codec::json::Document;
 use moonport_core::reply::Reply;
 use moonport_core::{Message, Payload};
 use moonport_http::form::Part;
-use moonport_http::{Bytes, Content, Headers, Method, Request as Received, Response};
+use moonport_http::{Content, Method, Request as Received, Response, Sent};
 
 use crate::dispatch;
 use crate::fetch;
@@ -29,11 +29,9 @@ pub(crate) struct Exchange {
     site: Rc<Site>,
     route: usize,
     pub(crate) method: Method,
-    pub(crate) path: String,
     pub(crate) params: Vec<(String, String)>,
     pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: Headers,
-    pub(crate) body: Bytes,
+    pub(crate) sent: Sent,
     pub(crate) content: Option<Content>,
     pub(crate) document: Option<Document>,
     pub(crate) form: Vec<Part>,
@@ -144,19 +142,16 @@ impl Exchange {
 
     /// `None` if there is no such route.
     fn new(site: &Rc<Site>, received: Received) -> Option<Rc<Self>> {
-        let Received { route, method, path, params, query, headers, body, content, document, form, peer, reply } =
-            received;
+        let Received { route, method, params, query, sent, content, document, form, peer, reply } = received;
         let (reply, deferred) = (RefCell::new(Some(reply)), Cell::new(false));
         Some(Rc::new(Self {
             name: site.name(route)?,
             site: Rc::clone(site),
             route,
             method,
-            path,
             params,
             query,
-            headers,
-            body,
+            sent,
             content,
             document,
             form,
@@ -176,7 +171,7 @@ impl Exchange {
     }
 
     pub(crate) fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> Result<Response, String> {
-        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.headers.all("accept")))
+        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.sent.headers().all(b"accept")))
     }
 
     /// `false` if nobody waits any more.

@@ -84,7 +84,7 @@ pub(crate) fn reserve(owner: &Owner, stack: Stack) -> Place<Request> {
 
 /// Makes the object of a request there, on top of the stack. May raise.
 pub(crate) fn fill(stack: Stack, place: Place<Request>, exchange: Rc<Exchange>) {
-    let size = exchange.body.len();
+    let size = exchange.sent.body().len();
     place.fill(Request { exchange, kept: Cell::new(Kept::Nothing) });
     if size > LARGE {
         stack.gc_step(i32::try_from(size >> 10).unwrap_or(i32::MAX));
@@ -124,20 +124,20 @@ fn index(owner: &Owner, stack: Stack) -> Result {
 fn push_field(owner: &Owner, stack: Stack, exchange: &Exchange, name: &str) -> Result<()> {
     match name {
         "method" => stack.push_str(exchange.method.as_str()),
-        "path" => stack.push_str(&exchange.path),
+        "path" => stack.push_str(exchange.sent.path()),
         "peer" => stack.push_str(&exchange.peer),
-        "body" => stack.push_bytes(&exchange.body),
+        "body" => stack.push_bytes(exchange.sent.body()),
         "params" => push_texts(stack, &exchange.params),
         "query" => push_texts(stack, &exchange.query),
-        "headers" => push_headers(owner, stack, &exchange.headers),
+        "headers" => push_headers(owner, stack, exchange.sent.headers()),
         "data" if exchange.content == Some(Content::Json) => match &exchange.document {
-            Some(document) => build::push_document(owner, stack, &exchange.body, document),
+            Some(document) => build::push_document(owner, stack, exchange.sent.body(), document),
             // The server's thread has checked these bytes.
-            None => build::push_json(owner, stack, &exchange.body, usize::MAX)
+            None => build::push_json(owner, stack, exchange.sent.body(), usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?,
         },
         "data" if exchange.content == Some(Content::MessagePack) => {
-            build::push_msgpack(owner, stack, &exchange.body, usize::MAX)
+            build::push_msgpack(owner, stack, exchange.sent.body(), usize::MAX)
                 .map_err(|error| Failure(format!("request.data: {error}")))?;
         }
         "form" if exchange.content == Some(Content::Form) => {
@@ -209,27 +209,56 @@ fn push_part(stack: Stack, part: &Part) {
 }
 
 /// Lower-case names to values; repeated ones joined with ", " (RFC 9110 section 5.3), cookies with "; " (RFC 6265).
-fn push_headers(owner: &Owner, stack: Stack, headers: &Headers) {
+fn push_headers(owner: &Owner, stack: Stack, headers: Headers<'_>) {
     stack.new_table(0, i32::try_from(headers.iter().count()).unwrap_or(0));
-    let mut rest = headers.iter().peekable();
-    while let Some((name, value)) = rest.next() {
-        stack.push_bytes(name);
-        let is_same = |next: &(&[u8], &[u8])| next.0 == name;
-        if rest.peek().is_none_or(|next| !is_same(next)) {
+    let mut has_repeated = false;
+    for (name, value) in headers {
+        push_lower(owner, stack, name);
+        stack.copy(-1);
+        if stack.raw_get(-3) == lua::LUA_TNIL {
+            stack.pop(1);
             stack.push_bytes(value);
         } else {
-            let separator: &[u8] = if name == b"cookie" { b"; " } else { b", " };
-            owner.scratch.with_buffer(|joined| {
-                joined.extend_from_slice(value);
-                while let Some((_, value)) = rest.next_if(is_same) {
-                    joined.extend_from_slice(separator);
-                    joined.extend_from_slice(value);
-                }
-                stack.push_bytes(joined);
-            });
+            // Until all of them are known.
+            stack.pop(1);
+            stack.push_boolean(false);
+            has_repeated = true;
         }
         stack.raw_set(-3);
     }
+    if has_repeated {
+        join_repeated(owner, stack, headers);
+    }
+}
+
+/// Replaces `false` in the table of headers on the top.
+fn join_repeated(owner: &Owner, stack: Stack, headers: Headers<'_>) {
+    for (name, _) in headers {
+        push_lower(owner, stack, name);
+        stack.copy(-1);
+        if stack.raw_get(-3) != lua::LUA_TBOOLEAN {
+            stack.pop(2);
+            continue;
+        }
+        stack.pop(1);
+        let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b", " };
+        owner.scratch.with_buffer(|joined| {
+            for (index, value) in headers.all(name).enumerate() {
+                joined.extend_from_slice(if index > 0 { separator } else { b"" });
+                joined.extend_from_slice(value);
+            }
+            stack.push_bytes(joined);
+        });
+        stack.raw_set(-3);
+    }
+}
+
+fn push_lower(owner: &Owner, stack: Stack, name: &[u8]) {
+    owner.scratch.with_buffer(|lower| {
+        lower.extend_from_slice(name);
+        lower.make_ascii_lowercase();
+        stack.push_bytes(lower);
+    });
 }
 
 /// `request:defer()`.

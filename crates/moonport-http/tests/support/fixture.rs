@@ -318,7 +318,7 @@ fn describe(request: &Request) -> String {
     };
     let mut line = |what: &str, value: &str| writeln!(text, "{what} <{value}>").expect("a string grows");
     line("method", request.method.as_str());
-    line("path", &request.path);
+    line("path", request.sent.path());
     line("content", content);
     for (name, value) in &request.params {
         line("param", &format!("{name}={value}"));
@@ -326,17 +326,21 @@ fn describe(request: &Request) -> String {
     for (name, value) in &request.query {
         line("query", &format!("{name}={value}"));
     }
-    for (name, value) in request.headers.iter().filter(|(name, _)| name.starts_with(b"x-")) {
-        line("header", &format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+    for (name, value) in request.sent.headers() {
+        let name = name.to_ascii_lowercase();
+        if name.starts_with(b"x-") {
+            line("header", &format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+        }
     }
     for part in &request.form {
         let file = part.filename.as_deref().map_or(String::new(), |name| format!(" file {name}"));
         let content_type = part.content_type.as_deref().map_or(String::new(), |name| format!(" type {name}"));
         line("part", &format!("{}={}{file}{content_type}", part.name, part.body.escape_ascii()));
     }
-    line("size", &request.body.len().to_string());
-    line("body", &String::from_utf8_lossy(&request.body[..request.body.len().min(2000)]));
-    for length in request.headers.all("content-length") {
+    let body = request.sent.body();
+    line("size", &body.len().to_string());
+    line("body", &String::from_utf8_lossy(&body[..body.len().min(2000)]));
+    for length in request.sent.headers().all(b"content-length") {
         line("length", &length.escape_ascii().to_string());
     }
     text

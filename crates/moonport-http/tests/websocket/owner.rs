@@ -74,7 +74,7 @@ impl Owner {
                 let note = match &event.event {
                     Event::Open(request) => {
                         known.lock().unwrap().push(Arc::clone(&event.socket));
-                        format!("open {}", request.path)
+                        format!("open {}", request.sent.path())
                     }
                     Event::Message { kind, data } => {
                         if event.route == 0 {
