@@ -14,6 +14,7 @@ mod string;
 mod grammar;
 
 mod check;
+mod digits;
 mod tape;
 
 mod read;

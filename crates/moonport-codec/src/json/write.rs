@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Appends single values to a caller's bytes; brackets, commas and colons are the caller's.
 
+use super::digits::{write_digits, write_few};
 use super::scan::{copy_plain, plain_end};
 use crate::utf8;
 
@@ -101,7 +102,7 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 /// assert_eq!(out, b"-9223372036854775808");
 /// ```
 pub fn write_integer(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    write_digits(out, value < 0, value.unsigned_abs());
 }
 
 /// Appends an unsigned integer in decimal.
@@ -116,7 +117,7 @@ pub fn write_integer(out: &mut Vec<u8>, value: i64) {
 /// assert_eq!(out, b"18446744073709551615");
 /// ```
 pub fn write_unsigned(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    write_digits(out, false, value);
 }
 
 /// Appends a double with the fewest digits that read back as the same value.
@@ -140,6 +141,11 @@ pub fn write_unsigned(out: &mut Vec<u8>, value: u64) {
 /// assert!(!json::write_number(&mut out, f64::NAN));
 /// ```
 pub fn write_number(out: &mut Vec<u8>, value: f64) -> bool {
+    write_few(out, value) || write_any_number(out, value)
+}
+
+#[inline(never)]
+fn write_any_number(out: &mut Vec<u8>, value: f64) -> bool {
     const EXACT: f64 = (1u64 << 53) as f64;
     #[expect(clippy::cast_possible_truncation, reason = "looked at only where nothing is lost")]
     let integer = value as i64;
