@@ -28,4 +28,4 @@ pub use check::check;
 pub use error::{Error, ErrorKind, Expected};
 pub use read::{decode, read};
 pub use tape::{Document, Tape};
-pub use write::{is_text, write_integer, write_number, write_string, write_unchecked, write_unsigned};
+pub use write::{is_text, write_integer, write_key, write_number, write_string, write_unchecked, write_unsigned};

@@ -45,6 +45,20 @@ pub(super) fn copy_plain(bytes: &[u8], from: usize, out: &mut Vec<u8>) -> usize 
     at + plain
 }
 
+/// Up to sixteen bytes, none of them special, as two words: the first bytes, and those from an offset on. What a word has
+/// beyond the end means nothing.
+#[inline(always)]
+pub(super) fn short_and_plain(bytes: &[u8]) -> Option<(u64, u64, usize)> {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        let plain = bytes.len() <= 16 && special_bytes(first) | special_bytes(last) == 0;
+        return plain.then_some((first, last, bytes.len() - 8));
+    }
+    // Bytes with the high bit set are not special.
+    let word = short(bytes) | u64::MAX << (8 * bytes.len());
+    (special_bytes(word) == 0).then_some((word, word, 0))
+}
+
 /// Fewer than eight bytes as the low ones of a word.
 #[inline]
 fn short(bytes: &[u8]) -> u64 {
@@ -108,6 +122,29 @@ mod tests {
             }
             if cfg!(miri) && first > 0x24 {
                 break;
+            }
+        }
+    }
+
+    #[test]
+    fn short_ones_are_told_apart() {
+        for length in 0..=17 {
+            let bytes = &b"0123456789abcdefg"[..length];
+            match short_and_plain(bytes) {
+                Some((first, last, at)) => {
+                    let mut found = [0; 16];
+                    found[..8].copy_from_slice(&first.to_le_bytes());
+                    found[at..at + 8].copy_from_slice(&last.to_le_bytes());
+                    assert_eq!(found[..length], *bytes);
+                }
+                None => assert_eq!(length, 17),
+            }
+            for place in 0..length {
+                for byte in [0, 0x1f, b'"', b'\\', 0x20, 0x7f, 0x80, 0xff] {
+                    let mut bytes = bytes.to_vec();
+                    bytes[place] = byte;
+                    assert_eq!(short_and_plain(&bytes).is_some(), length < 17 && !is_special(byte), "{bytes:?}");
+                }
             }
         }
     }

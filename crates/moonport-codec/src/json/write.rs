@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Appends single values to a caller's bytes; brackets, commas and colons are the caller's.
+//! Appends single values, and keys, to a caller's bytes; brackets, and commas between items, are the caller's.
 
 use super::digits::{write_digits, write_few};
-use super::scan::{copy_plain, plain_end};
+use super::scan::{copy_plain, plain_end, short_and_plain};
 use crate::utf8;
 
 /// Appends `value` as a string: quoted, with quotes, backslashes and control characters escaped.
@@ -45,8 +45,63 @@ pub fn write_string(out: &mut Vec<u8>, value: &[u8]) -> Result<(), usize> {
 /// assert!(!json::is_text(&out));
 /// ```
 pub fn write_unchecked(out: &mut Vec<u8>, value: &[u8]) {
-    out.reserve(value.len() + 10);
-    out.push(b'"');
+    write_between(out, *b"\"", value, *b"\"");
+}
+
+/// Appends `separator`, `value` as a string as [`write_unchecked`] does, and a colon.
+///
+/// Thread: any. Blocks: never. Allocates only to grow `out`.
+///
+/// ```
+/// use moonport_codec::json;
+///
+/// let mut out = Vec::new();
+/// json::write_key(&mut out, b'{', b"a");
+/// json::write_integer(&mut out, 1);
+/// json::write_key(&mut out, b',', b"b");
+/// assert_eq!(out, br#"{"a":1,"b":"#);
+/// ```
+pub fn write_key(out: &mut Vec<u8>, separator: u8, value: &[u8]) {
+    write_between(out, [separator, b'"'], value, *b"\":");
+}
+
+/// Most strings are short and have nothing to escape: their bytes go out as two words that overlap.
+#[inline(always)]
+fn write_between<const BEFORE: usize, const AFTER: usize>(
+    out: &mut Vec<u8>,
+    before: [u8; BEFORE],
+    value: &[u8],
+    after: [u8; AFTER],
+) {
+    const ROOM: usize = 24;
+    let short = short_and_plain(value).filter(|_| out.capacity() - out.len() >= ROOM);
+    let Some((first, last, at)) = short else { return write_any(out, before, value, after) };
+    out.extend_from_slice(&[0; ROOM]);
+    if let Some(place) = out.last_chunk_mut::<ROOM>() {
+        put(place, 0, before);
+        put(place, BEFORE, first.to_le_bytes());
+        put(place, BEFORE + at, last.to_le_bytes());
+        put(place, BEFORE + value.len(), after);
+    }
+    out.truncate(out.len() - (ROOM - BEFORE - AFTER - value.len()));
+}
+
+#[inline(always)]
+fn put<const LENGTH: usize>(place: &mut [u8], at: usize, bytes: [u8; LENGTH]) {
+    if let Some(place) = place.get_mut(at..at + LENGTH) {
+        place.copy_from_slice(&bytes);
+    }
+}
+
+#[inline(never)]
+fn write_any<const BEFORE: usize, const AFTER: usize>(
+    out: &mut Vec<u8>,
+    before: [u8; BEFORE],
+    value: &[u8],
+    after: [u8; AFTER],
+) {
+    out.reserve(value.len() + 32);
+    out.extend_from_slice(&before);
     let mut at = 0;
     loop {
         at = if value.len() - at < LONG {
@@ -60,7 +115,7 @@ pub fn write_unchecked(out: &mut Vec<u8>, value: &[u8]) {
         write_escape(out, *byte);
         at += 1;
     }
-    out.push(b'"');
+    out.extend_from_slice(&after);
 }
 
 /// From here on it is quicker to look first how far a string is plain, and to copy that as a whole.
