@@ -77,17 +77,24 @@ struct Writer<'a, S> {
 }
 
 impl<S: Stop> Writer<'_, S> {
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {
+        match self.stack.kind(index) {
+            lua::LUA_TSTRING => self.string(index, out),
+            lua::LUA_TTABLE => self.table(index, depth, out),
+            lua::LUA_TNUMBER => self.number(index, out),
+            kind => self.rare(kind, index, out),
+        }
+    }
+
+    fn rare(&self, kind: i32, index: i32, out: &mut Vec<u8>) -> Result<(), S> {
         let stack = self.stack;
-        match stack.kind(index) {
-            lua::LUA_TSTRING => return self.string(index, out),
-            lua::LUA_TTABLE => return self.table(index, depth, out),
-            lua::LUA_TNUMBER => return self.number(index, out),
-            lua::LUA_TBOOLEAN => out.extend_from_slice(if stack.truth(index) { b"true" } else { b"false" }),
+        match kind {
+            lua::LUA_TBOOLEAN if stack.truth(index) => out.extend_from_slice(b"true"),
+            lua::LUA_TBOOLEAN => out.extend_from_slice(b"false"),
             lua::LUA_TNIL => out.extend_from_slice(b"null"),
             lua::LUA_TLIGHTUSERDATA if value::is_null(stack, index) => out.extend_from_slice(b"null"),
-            kind => match self.owner.int64(stack, index) {
+            _ => match self.owner.int64(stack, index) {
                 Some(value) => write_int64(value, out),
                 None => return Err(S::because(|| format!("a {} cannot be JSON", stack.name_of_kind(kind)))),
             },
@@ -123,6 +130,7 @@ impl<S: Stop> Writer<'_, S> {
         Err(S::because(|| format!("{what} cannot be JSON")))
     }
 
+    #[inline(never)]
     fn table(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {
         let stack = self.stack;
         if S::CAREFUL {
@@ -140,11 +148,12 @@ impl<S: Stop> Writer<'_, S> {
             out.extend_from_slice(if value::is_marked(stack, index) { b"[]" } else { b"{}" });
             return Ok(());
         }
-        if stack.kind(key) != lua::LUA_TNUMBER {
-            return self.object(index, depth, out);
+        let kind = stack.kind(key);
+        if kind != lua::LUA_TNUMBER {
+            return self.object(index, key, kind, depth, out);
         }
         let begin = out.len();
-        let Some(stopped_by) = self.sequence(index, depth, out)? else { return Ok(()) };
+        let Some(stopped_by) = self.sequence(index, key, depth, out)? else { return Ok(()) };
         out.truncate(begin);
         // Numbers that do not come in order: either keys beside 1..n, or a sequence that Lua keeps in another order.
         if stopped_by == lua::LUA_TNUMBER
@@ -154,7 +163,7 @@ impl<S: Stop> Writer<'_, S> {
         }
         stack.push_nil();
         stack.next(index);
-        self.object(index, depth, out)
+        self.object(index, key, stack.kind(key), depth, out)
     }
 
     #[cold]
@@ -170,11 +179,10 @@ impl<S: Stop> Writer<'_, S> {
         Ok(())
     }
 
-    /// Writes the table, whose first key and value are on top, as an array as long as its keys come as 1, 2, 3 …; gives the
-    /// kind of another key that came. Pops both.
-    fn sequence(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<Option<i32>, S> {
+    /// Writes the table, whose first key (at `key`) and value are on top, as an array as long as its keys come as 1, 2, 3 …;
+    /// gives the kind of another key that came. Pops both.
+    fn sequence(&mut self, index: i32, key: i32, depth: usize, out: &mut Vec<u8>) -> Result<Option<i32>, S> {
         let stack = self.stack;
-        let key = stack.top() - 1;
         let mut length = 0;
         loop {
             length += 1;
@@ -230,44 +238,46 @@ impl<S: Stop> Writer<'_, S> {
         Ok(())
     }
 
-    /// Writes the table, whose first key and value are on top, as an object. Pops both.
-    fn object(&mut self, index: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {
+    /// Writes the table, whose first key (at `key`, of this kind) and value are on top, as an object. Pops both.
+    fn object(&mut self, index: i32, key: i32, kind: i32, depth: usize, out: &mut Vec<u8>) -> Result<(), S> {
         let stack = self.stack;
-        let key = stack.top() - 1;
-        let mut separator = b'{';
+        let (mut separator, mut kind) = (b'{', kind);
         loop {
-            out.push(separator);
-            separator = b',';
-            self.key(key, out)?;
-            out.push(b':');
+            if kind == lua::LUA_TSTRING {
+                self.name(key, separator, out)?;
+            } else {
+                self.integer_name(key, separator, out)?;
+            }
             self.value(key + 1, depth + 1, out).map_err(|stop| stop.below(stack, key))?;
             stack.pop(1);
             if !stack.next(index) {
                 out.push(b'}');
                 return Ok(());
             }
+            separator = b',';
+            kind = stack.kind(key);
         }
     }
 
     #[inline]
-    fn key(&self, index: i32, out: &mut Vec<u8>) -> Result<(), S> {
-        let stack = self.stack;
-        if stack.kind(index) == lua::LUA_TSTRING {
-            let written = self.string(index, out);
-            return written.map_err(|_| S::because(|| "a key that is not UTF-8 cannot be JSON".to_owned()));
+    fn name(&self, index: i32, separator: u8, out: &mut Vec<u8>) -> Result<(), S> {
+        let bytes = self.stack.bytes_of_string(index);
+        if S::CAREFUL && !json::is_text(bytes) {
+            return Err(S::because(|| "a key that is not UTF-8 cannot be JSON".to_owned()));
         }
-        match stack.integer(index) {
-            Some(number) => {
-                out.push(b'"');
-                json::write_integer(out, number);
-                out.push(b'"');
-                Ok(())
-            }
-            None => {
-                let reason = || "only strings and integers can be keys in JSON".to_owned();
-                Err(S::because(reason).below(stack, index))
-            }
-        }
+        json::write_key(out, separator, bytes);
+        Ok(())
+    }
+
+    fn integer_name(&self, index: i32, separator: u8, out: &mut Vec<u8>) -> Result<(), S> {
+        let Some(number) = self.stack.integer(index) else {
+            let reason = || "only strings and integers can be keys in JSON".to_owned();
+            return Err(S::because(reason).below(self.stack, index));
+        };
+        out.extend_from_slice(&[separator, b'"']);
+        json::write_integer(out, number);
+        out.extend_from_slice(b"\":");
+        Ok(())
     }
 }
 
