@@ -77,7 +77,7 @@ fn boundary(headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Reads all of a body. It is first polled, and so a 100 Continue first sent, after its known length has passed.
-pub(crate) async fn read(mut body: Incoming, link: &Link, max: usize, limits: &Limits) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(body: &mut Incoming, link: &Link, max: usize, limits: &Limits) -> Result<Bytes, Refusal> {
     let length = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if length.is_some_and(|length| length > max) {
         return Err(Refusal::too_large());
@@ -85,7 +85,7 @@ pub(crate) async fn read(mut body: Incoming, link: &Link, max: usize, limits: &L
     link.begin(Phase::Body, limits.body_time);
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    while let Some(piece) = next_piece(&mut body, link, max as u64).await? {
+    while let Some(piece) = next_piece(body, link, max as u64).await? {
         if piece.len() > max - first.len() - all.len() {
             return Err(Refusal::too_large());
         }

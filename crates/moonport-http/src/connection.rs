@@ -3,6 +3,7 @@
 //! other. All of it stays on the server's thread.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -324,7 +325,11 @@ pub(crate) async fn drive(site: Rc<Site>, stream: Stream, link: Rc<Link>, place:
     let Some(stream) = tls::handshake(&site, stream, &link, place).await else { return };
     link.begin(Phase::Head, site.limits.head_time);
     let door = Door::new(Gate::new(stream, Rc::clone(&link), Rc::clone(&site)));
-    let service = service_fn(|request| service::serve(Rc::clone(&site), Rc::clone(&link), request));
+    let service = service_fn(|mut request| {
+        let (site, link) = (Rc::clone(&site), Rc::clone(&link));
+        // hyper moves the request with this future; within it, it stays where it is.
+        async move { Ok::<_, Infallible>(service::serve(&site, &link, &mut request).await) }
+    });
 
     let mut builder = http1::Builder::new();
     // hyper need not look whether a client that waits has gone: the door does.

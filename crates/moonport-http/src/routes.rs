@@ -114,7 +114,7 @@ pub(crate) struct Directory {
 }
 
 /// What a method and a path lead to.
-pub(crate) enum Found<'a> {
+pub(crate) enum Found<'a, 'p> {
     Route {
         index: usize,
         route: &'a Route,
@@ -123,7 +123,7 @@ pub(crate) enum Found<'a> {
     /// A directory, and the encoded path below it, which is empty or starts with a slash.
     Directory {
         directory: &'a Directory,
-        rest: &'a str,
+        rest: &'p str,
     },
     /// The path exists, the method does not.
     Method,
@@ -215,7 +215,7 @@ impl Routes {
     }
 
     /// `path` as [`crate::paths::normalize`] gives it.
-    pub(crate) fn find<'a>(&'a self, method: &Method, path: &'a str) -> Found<'a> {
+    pub(crate) fn find<'a, 'p>(&'a self, method: &Method, path: &'p str) -> Found<'a, 'p> {
         if let Some(found) = self.find_route(method, path) {
             return found;
         }
@@ -234,7 +234,7 @@ impl Routes {
         }
     }
 
-    fn find_route(&self, method: &Method, path: &str) -> Option<Found<'_>> {
+    fn find_route<'a>(&'a self, method: &Method, path: &str) -> Option<Found<'a, 'static>> {
         let (_, tree) = self.trees.iter().find(|(known, _)| known == method)?;
         let found = tree.at(path).ok()?;
         let index = *found.value;
@@ -244,7 +244,7 @@ impl Routes {
         Some(Found::Route { index, route, params })
     }
 
-    fn find_directory<'a>(&'a self, path: &'a str) -> Option<(&'a Directory, &'a str)> {
+    fn find_directory<'p>(&self, path: &'p str) -> Option<(&Directory, &'p str)> {
         self.directories.iter().find_map(|directory| {
             let rest = path.strip_prefix(directory.prefix.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then_some((directory, rest))

@@ -2,7 +2,6 @@
 //! The way of one request: from its checked head through security, routes, token and body to the owner's thread, and
 //! back. What goes wrong on the way is a [`Refusal`].
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,7 +11,6 @@ use std::task::{Context, Poll};
 use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use moonport_core::reply::Reply;
@@ -35,20 +33,18 @@ use crate::sent::Sent;
 use crate::stats::Counters;
 use crate::upgrade::{self, Upgrade};
 
+/// As hyper gives it, without a small body.
+pub(crate) type Asked = hyper::Request<Incoming>;
+
 /// Answers one request. hyper drops this future when the connection ends, and the waiting request is cancelled.
-pub(crate) async fn serve(
-    site: Rc<Site>,
-    link: Rc<Link>,
-    request: hyper::Request<Incoming>,
-) -> Result<Response<Outgoing>, Infallible> {
+pub(crate) async fn serve(site: &Rc<Site>, link: &Rc<Link>, request: &mut Asked) -> Response<Outgoing> {
     site.counters.requests.one();
-    let (parts, body) = request.into_parts();
     let mut sent = link.take_sent();
-    let mut unread = !sent.body().is_empty() || !body.is_end_stream();
+    let mut unread = !sent.body().is_empty() || !request.body().is_end_stream();
     let (last, listed, result) = match link.take_verdict() {
         Some(Verdict::Passed) => {
-            let listed = site.guard.listed(&parts.headers);
-            let result = respond(&site, &link, parts, body, &mut sent, listed.is_some(), &mut unread).await;
+            let listed = site.guard.listed(request.headers());
+            let result = respond(site, link, request, &mut sent, listed.is_some(), &mut unread).await;
             (false, listed, result)
         }
         Some(Verdict::Refused(refused)) => {
@@ -68,7 +64,7 @@ pub(crate) async fn serve(
         link.linger();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|content| Outgoing::new(content, Rc::clone(&link))))
+    response.map(|content| Outgoing::new(content, Rc::clone(link)))
 }
 
 fn count(counters: &Counters, status: StatusCode) {
@@ -84,20 +80,19 @@ fn count(counters: &Counters, status: StatusCode) {
 async fn respond(
     site: &Rc<Site>,
     link: &Rc<Link>,
-    mut parts: Parts,
-    body: Incoming,
+    request: &mut Asked,
     sent: &mut Sent,
     listed: bool,
     unread: &mut bool,
 ) -> Result<Response<Content>, Refusal> {
-    let standing = site.guard.check(&parts.uri, &parts.headers, listed)?;
-    let raw_path = parts.uri.path();
+    let standing = site.guard.check(request.uri(), request.headers(), listed)?;
+    let raw_path = request.uri().path();
     let path = paths::normalize(raw_path).ok_or(Refusal::bad_request("the path has a bad percent-encoding"))?;
 
-    if parts.method == Method::OPTIONS {
-        if listed && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+    if request.method() == Method::OPTIONS {
+        if listed && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             let mut response = answer::empty(StatusCode::NO_CONTENT);
-            security::set_preflight(response.headers_mut(), &parts.headers, site.routes.allow(&path));
+            security::set_preflight(response.headers_mut(), request.headers(), site.routes.allow(&path));
             return Ok(response);
         }
         if path == "*" {
@@ -105,23 +100,27 @@ async fn respond(
         }
     }
 
-    match site.routes.find(&parts.method, &path) {
+    match site.routes.find(request.method(), &path) {
         Found::Nothing => Err(Refusal::not_found()),
-        Found::Method if parts.method == Method::OPTIONS => Ok(options(site.routes.allow(&path))),
+        Found::Method if request.method() == Method::OPTIONS => Ok(options(site.routes.allow(&path))),
         Found::Method => Err(Refusal::method_not_allowed(site.routes.allow(&path))),
         Found::Directory { directory, rest } => {
-            if let Some(response) = authorize(site, &parts, standing, true)? {
+            if let Some(response) = authorize(site, request, standing, true)? {
                 return Ok(response);
             }
-            let conditions = Conditions::new(&parts.method, &parts.headers);
-            files::below(&directory.root, rest, raw_path, parts.uri.query().unwrap_or(""), conditions).await
+            let conditions = Conditions::new(request.method(), request.headers());
+            let query = request.uri().query().unwrap_or("");
+            Box::pin(files::below(&directory.root, rest, raw_path, query, conditions)).await
         }
         Found::Route { index, route, params } => {
             let options = &route.options;
+            if request.uri().authority().is_some() || raw_path.contains('%') {
+                sent.set_path(paths::unescape(&path));
+            }
             if let Some(websocket) = &options.websocket {
                 let secrets = site.secrets.as_ref().filter(|_| options.token);
-                let response = upgrade::accept(&parts, *unread, standing, secrets, websocket)?;
-                let request = read(&parts, &path, index, params, sent, link, reply::channel().0)?;
+                let response = upgrade::accept(request, *unread, standing, secrets, websocket)?;
+                let request = read(request, index, params, sent, link, reply::channel().0)?;
                 let size = link.head_size();
                 if !site.post.sender().has_room(size) {
                     return Err(Refusal::unavailable("too many requests wait"));
@@ -130,34 +129,35 @@ async fn respond(
                 link.upgrade(Upgrade { request: *request, codec: websocket.codec, size });
                 return Ok(response);
             }
-            if let Some(response) = authorize(site, &parts, standing, options.token)? {
+            if let Some(response) = authorize(site, request, standing, options.token)? {
                 return Ok(response);
             }
             if let Some(file) = route.client {
-                return client::answer(file, &Conditions::new(&parts.method, &parts.headers));
+                return client::answer(file, &Conditions::new(request.method(), request.headers()));
             }
             if let Some(events) = &route.events {
-                return Ok(events::answer(events, site, link, &parts.method, &parts.headers));
+                return Ok(events::answer(events, site, link, request.method(), request.headers()));
             }
-            let content = body::check_headers(&parts.headers, &parts.method, *unread, options.content)?;
+            let content = body::check_headers(request.headers(), request.method(), *unread, options.content)?;
             let max = options.max_body.unwrap_or(site.max_body);
             if sent.body().len() > max {
                 return Err(Refusal::too_large());
             }
             if *unread && sent.body().is_empty() {
-                sent.set_body(body::read(body, link, max, &site.limits).await?);
+                sent.set_body(Box::pin(body::read(request.body_mut(), link, max, &site.limits)).await?);
             }
             *unread = false;
-            let checked = body::check_content(content, &parts.headers, sent, site.limits.depth, &site.tape)?;
+            let checked = body::check_content(content, request.headers(), sent, site.limits.depth, &site.tape)?;
 
             let (reply, answer) = reply::channel();
-            let mut request = read(&parts, &path, index, params, sent, link, reply)?;
-            (request.content, request.document, request.form) = (content, checked.document, checked.form);
-            let answer = ask(site, link, options, request, answer).await?;
-            match answer::from_owner(answer, &parts.method, std::mem::take(&mut parts.headers))? {
+            let mut forwarded = read(request, index, params, sent, link, reply)?;
+            (forwarded.content, forwarded.document, forwarded.form) = (content, checked.document, checked.form);
+            let answer = ask(site, link, options, forwarded, answer).await?;
+            let headers = std::mem::take(request.headers_mut());
+            match answer::from_owner(answer, request.method(), headers)? {
                 Answer::Ready(response) => Ok(response),
                 Answer::File { path, status, headers, conditions } => {
-                    files::answer(path, status, headers, conditions).await
+                    Box::pin(files::answer(path, status, headers, conditions)).await
                 }
             }
         }
@@ -166,26 +166,21 @@ async fn respond(
 
 /// The request as its owner gets it, but for what its body means.
 fn read(
-    parts: &Parts,
-    path: &str,
+    request: &Asked,
     route: usize,
     params: Vec<(String, String)>,
     sent: &mut Sent,
     link: &Link,
     reply: Reply<message::Response>,
 ) -> Result<Box<Request>, Refusal> {
-    let query = paths::parse_query(parts.uri.query().unwrap_or(""));
+    let query = paths::parse_query(request.uri().query().unwrap_or(""));
     let query = query.ok_or(Refusal::bad_request("the query is not UTF-8"))?;
-    let mut sent = std::mem::take(sent);
-    if parts.uri.authority().is_some() || parts.uri.path().contains('%') {
-        sent.set_path(paths::unescape(path));
-    }
     Ok(Box::new(Request {
         route,
-        method: parts.method.clone(),
+        method: request.method().clone(),
         params,
         query,
-        sent,
+        sent: std::mem::take(sent),
         content: None,
         document: None,
         form: Vec::new(),
@@ -206,18 +201,18 @@ fn options(allow: HeaderValue) -> Response<Content> {
 /// Checks the token, the cookie or the one-time link, which has an answer of its own.
 fn authorize(
     site: &Site,
-    parts: &Parts,
+    request: &Asked,
     standing: Standing,
     needed: bool,
 ) -> Result<Option<Response<Content>>, Refusal> {
     let Some(secrets) = &site.secrets else { return Ok(None) };
-    if secrets.has_bearer(&parts.headers) {
+    if secrets.has_bearer(request.headers()) {
         return Ok(None);
     }
-    let has_cookie = || standing.own && secrets.has_cookie(&parts.headers);
-    let link = parts.uri.query().filter(|_| parts.method == Method::GET).and_then(split_token);
+    let has_cookie = || standing.own && secrets.has_cookie(request.headers());
+    let link = request.uri().query().filter(|_| request.method() == Method::GET).and_then(split_token);
     if let Some((token, rest)) = link {
-        let path = parts.uri.path();
+        let path = request.uri().path();
         if site.links.take(&token) {
             return answer::link_redirect(path, &rest, secrets.set_cookie()).map(Some);
         }

@@ -5,7 +5,6 @@ use http::header::{
     CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -14,6 +13,7 @@ use crate::message::{self, Request};
 use crate::refusal::Refusal;
 use crate::routes::WebSocketOptions;
 use crate::security::Standing;
+use crate::service::Asked;
 use crate::token::Secrets;
 
 /// A connection that becomes a WebSocket once 101 is written.
@@ -37,15 +37,15 @@ pub fn is_protocol(name: &str) -> bool {
 
 /// Gives the answer to a handshake that passed. `secrets`: those that the client must know.
 pub(crate) fn accept(
-    parts: &Parts,
+    request: &Asked,
     has_body: bool,
     standing: Standing,
     secrets: Option<&Secrets>,
     options: &WebSocketOptions,
 ) -> Result<Response<Content>, Refusal> {
-    let headers = &parts.headers;
+    let headers = request.headers();
     // A HEAD request comes here too, as to every GET route.
-    let may_ask = parts.method == Method::GET && parts.version == Version::HTTP_11;
+    let may_ask = request.method() == Method::GET && request.version() == Version::HTTP_11;
     if !may_ask || !names(headers, &UPGRADE, "websocket") || !names(headers, &CONNECTION, "upgrade") {
         return Err(Refusal::upgrade_required("this path speaks WebSocket"));
     }
