@@ -17,7 +17,7 @@ use moonport_codec::msgpack;
 use crate::Limits;
 use crate::connection::{Link, Phase};
 use crate::form::{self, Part};
-use crate::headers;
+use crate::headers::Values;
 use crate::message::Content;
 use crate::refusal::Refusal;
 use crate::sent::{SMALL_BODY, Sent};
@@ -32,21 +32,31 @@ pub(crate) fn check_headers(
     has_body: bool,
     wanted: Option<Content>,
 ) -> Result<Option<Content>, Refusal> {
-    if headers::all(headers, &EXPECT).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    let (mut expects, mut compressed, mut types) = (false, false, Values::None);
+    for (name, value) in headers {
+        if *name == CONTENT_TYPE {
+            types.add(value);
+        } else if *name == EXPECT {
+            expects |= !value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        } else if *name == CONTENT_ENCODING {
+            compressed |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+        }
+    }
+    if expects {
         return Err(Refusal::new(StatusCode::EXPECTATION_FAILED, "the only expectation met is 100-continue"));
     }
-    if headers::all(headers, &CONTENT_ENCODING).any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if compressed {
         return Err(Refusal::compressed());
     }
     let has_body = has_body || matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     if !has_body || wanted == Some(Content::Raw) {
         return Ok(None);
     }
-    let mut types = headers::all(headers, &CONTENT_TYPE);
-    let content = types.next().and_then(|value| classify(value.as_bytes()));
-    if types.next().is_some() {
-        return Err(Refusal::unsupported("more than one Content-Type"));
-    }
+    let content = match types {
+        Values::None => None,
+        Values::One(value) => classify(value.as_bytes()),
+        Values::More => return Err(Refusal::unsupported("more than one Content-Type")),
+    };
     match wanted {
         Some(Content::Json) if content != wanted => Err(Refusal::unsupported("the body must be application/json")),
         Some(Content::MessagePack) if content != wanted => {
@@ -225,8 +235,9 @@ mod tests {
     #[test]
     fn malformed_json_has_an_offset() {
         let tape = RefCell::default();
-        let check =
-            |content, body: &[u8]| check_content(content, &HeaderMap::new(), &Sent::new(body.into(), 0), 8, &tape);
+        let check = |content, body: &[u8]| {
+            check_content(content, &HeaderMap::new(), &Sent::new(body.into(), 0, false), 8, &tape)
+        };
         assert!(check(None, b"{").is_ok());
         assert!(check(Some(Content::Json), b"{}").is_ok());
         let refusal = check(Some(Content::Json), br#"{"a":1 "b":2}"#).unwrap_err();

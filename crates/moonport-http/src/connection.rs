@@ -96,7 +96,7 @@ pub(crate) struct Link {
     linger: Cell<bool>,
     head_size: Cell<usize>,
     /// The current head, and its body if the gate has given that past hyper.
-    sent: Cell<Box<[u8]>>,
+    sent: Cell<Sent>,
     /// Of the current body, by the sizes of its chunks so far.
     announced: Cell<u64>,
     verdict: Cell<Option<Verdict>>,
@@ -178,7 +178,7 @@ impl Link {
     }
 
     /// `sent`: the head, and perhaps its body.
-    pub(crate) fn set_verdict(&self, verdict: Verdict, sent: Box<[u8]>, head_size: usize) {
+    pub(crate) fn set_verdict(&self, verdict: Verdict, sent: Sent, head_size: usize) {
         self.sent.set(sent);
         self.head_size.set(head_size);
         self.announced.set(0);
@@ -186,7 +186,7 @@ impl Link {
     }
 
     pub(crate) fn take_sent(&self) -> Sent {
-        Sent::new(self.sent.take(), self.head_size.get())
+        self.sent.take()
     }
 
     pub(crate) fn take_verdict(&self) -> Option<Verdict> {

@@ -17,7 +17,7 @@ use crate::connection::{LEAVE, LINGER, Link, Phase, Refused, Verdict};
 use crate::head::{self, Fault, Framing, Search};
 use crate::pace::Pace;
 use crate::refusal::Refusal;
-use crate::sent::SMALL_BODY;
+use crate::sent::{SMALL_BODY, Sent};
 use crate::stream::Stream;
 
 const BUFFER: usize = 8192;
@@ -173,7 +173,7 @@ impl Gate {
             Ok(Some(length)) => {
                 let head = &self.held()[..length];
                 match head::read(head, limits) {
-                    Ok((framing, digits)) => self.pass(framing, length, digits),
+                    Ok(read) => self.pass(length, read),
                     Err(fault) => {
                         let origin = head::origin(head).map(<[u8]>::to_vec);
                         self.refuse(refusal(fault), origin);
@@ -193,10 +193,10 @@ impl Gate {
         }
     }
 
-    fn pass(&mut self, framing: Framing, length: usize, digits: Option<usize>) {
+    fn pass(&mut self, length: usize, head::Read { framing, digits, accepts }: head::Read) {
         let small = digits.filter(|&digits| self.has_small_body(framing, length, digits));
-        let sent = if small.is_some() { self.held() } else { &self.held()[..length] };
-        self.link.set_verdict(Verdict::Passed, sent.into(), length);
+        let bytes = if small.is_some() { self.held() } else { &self.held()[..length] };
+        self.link.set_verdict(Verdict::Passed, Sent::new(bytes.into(), length, accepts), length);
         self.stage = match (framing, small) {
             (_, Some(digits)) => {
                 self.hide_body(length, digits);
@@ -227,7 +227,7 @@ impl Gate {
         // A refused HEAD request must not be answered with a body.
         let is_head = self.held().starts_with(b"HEAD ");
         self.stage = Stage::Instead(if is_head { HEAD } else { GET });
-        self.link.set_verdict(Verdict::Refused(Box::new(Refused { refusal, origin })), Box::default(), 0);
+        self.link.set_verdict(Verdict::Refused(Box::new(Refused { refusal, origin })), Sent::default(), 0);
         self.link.linger();
         self.start = 0;
         self.end = 0;

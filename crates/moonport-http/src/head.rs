@@ -80,11 +80,21 @@ fn target_length(buffer: &[u8]) -> usize {
 /// # Errors
 /// [`Fault`] says what is wrong.
 pub fn check(head: &[u8], limits: &Limits) -> Result<Framing, Fault> {
-    read(head, limits).map(|(framing, _)| framing)
+    read(head, limits).map(|read| read.framing)
 }
 
-/// As [`check`]; says too at which offset the digits of its Content-Length are.
-pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<(Framing, Option<usize>), Fault> {
+/// What is known of a head that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) framing: Framing,
+    /// At which offset the digits of its Content-Length are.
+    pub(crate) digits: Option<usize>,
+    /// Has it an Accept?
+    pub(crate) accepts: bool,
+}
+
+/// As [`check`]; says more.
+pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<Read, Fault> {
     if head.len() > limits.head {
         return Err(too_large(head, limits));
     }
@@ -93,7 +103,7 @@ pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<(Framing, Option<usiz
 
     let mut length = None;
     let mut digits = None;
-    let mut chunked = false;
+    let (mut chunked, mut accepts) = (false, false);
     let mut count = 0;
     loop {
         if let Some(more) = rest.strip_prefix(b"\r\n") {
@@ -107,6 +117,7 @@ pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<(Framing, Option<usiz
         let ((name, value), more) = split_header(rest)?;
         rest = more;
         match name.len() {
+            6 if name.eq_ignore_ascii_case(b"accept") => accepts = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 length = match length {
                     None => Some(parse_length(value)?),
@@ -127,10 +138,10 @@ pub(crate) fn read(head: &[u8], limits: &Limits) -> Result<(Framing, Option<usiz
         return Err(Malformed("bytes after the end of the head"));
     }
     match (length, chunked) {
-        (length, false) => Ok((Framing::Length(length.unwrap_or(0)), digits)),
+        (length, false) => Ok(Read { framing: Framing::Length(length.unwrap_or(0)), digits, accepts }),
         (Some(_), true) => Err(Malformed("Content-Length together with Transfer-Encoding")),
         (None, true) if version == Version::Http10 => Err(Malformed("Transfer-Encoding in HTTP/1.0")),
-        (None, true) => Ok((Framing::Chunked, None)),
+        (None, true) => Ok(Read { framing: Framing::Chunked, digits: None, accepts }),
     }
 }
 

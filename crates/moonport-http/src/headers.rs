@@ -3,14 +3,24 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use crate::head::trim;
 use crate::scan;
 
-/// The values of all headers of this name. A request has few headers: to look at each is cheaper than to look one up.
-pub(crate) fn all<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a HeaderValue> {
-    headers.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+/// The values of a header that should not come again. To look once at all headers of a request is cheaper than to look each
+/// one up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Values<'a> {
+    None,
+    One(&'a HeaderValue),
+    More,
+}
+
+impl<'a> Values<'a> {
+    pub(crate) fn add(&mut self, value: &'a HeaderValue) {
+        *self = if let Values::None = self { Values::One(value) } else { Values::More };
+    }
 }
 
 /// The headers of a request as sent.

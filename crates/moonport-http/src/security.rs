@@ -11,7 +11,7 @@ use http::header::{
 };
 
 use crate::head::is_token;
-use crate::headers;
+use crate::headers::Values;
 use crate::refusal::Refusal;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -70,7 +70,7 @@ impl Guard {
         if self.origins.is_empty() {
             return None;
         }
-        let mut origins = headers::all(headers, &ORIGIN);
+        let mut origins = headers.get_all(ORIGIN).iter();
         let origin = origins.next()?;
         if origins.next().is_some() { None } else { self.listed_bytes(origin.as_bytes()) }
     }
@@ -81,34 +81,39 @@ impl Guard {
 
     /// Checks Host, the authority of an absolute target, Origin and Sec-Fetch-Site, in this order.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap, listed: bool) -> Result<Standing, Refusal> {
-        let mut hosts = headers::all(headers, &HOST);
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        let (mut hosts, mut origins) = (Values::None, Values::None);
+        let (mut own_site, mut cross_site) = (true, false);
+        for (name, value) in headers {
+            if *name == HOST {
+                hosts.add(value);
+            } else if *name == ORIGIN {
+                origins.add(value);
+            } else if *name == SEC_FETCH_SITE {
+                own_site &= value == "same-origin" || value == "none";
+                cross_site |= value == "cross-site";
+            }
+        }
+
+        let Values::One(host) = hosts else {
             return Err(Refusal::bad_request("exactly one Host header is needed"));
         };
         let host = host.as_bytes();
         if uri.authority().is_some() || self.passed.borrow().as_deref() != Some(host) {
             self.check_host(uri, host)?;
         }
-
-        let mut origins = headers::all(headers, &ORIGIN);
-        let own_origin = match (origins.next(), origins.next()) {
-            (None, _) => true,
-            (Some(origin), None) => {
+        let own_origin = match origins {
+            Values::None => true,
+            Values::One(origin) => {
                 let own = self.is_own(origin.as_bytes(), host);
                 if !own && !listed {
                     return Err(Refusal::forbidden("pages of this Origin may not call"));
                 }
                 own
             }
-            _ => return Err(Refusal::forbidden("more than one Origin header")),
+            Values::More => return Err(Refusal::forbidden("more than one Origin header")),
         };
-
-        let mut own_site = true;
-        for site in headers::all(headers, &SEC_FETCH_SITE) {
-            if site == "cross-site" && !listed {
-                return Err(Refusal::forbidden("pages of other sites may not call"));
-            }
-            own_site &= site == "same-origin" || site == "none";
+        if cross_site && !listed {
+            return Err(Refusal::forbidden("pages of other sites may not call"));
         }
         Ok(Standing { own: own_origin && own_site })
     }

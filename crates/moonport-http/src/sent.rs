@@ -18,6 +18,7 @@ pub struct Sent {
     /// A head that the gate has checked, and the body if that is small and came with it.
     bytes: Box<[u8]>,
     head: usize,
+    accepts: bool,
     /// A body that came another way.
     apart: Bytes,
     /// The path, where the head has it in another form.
@@ -25,9 +26,9 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// `head`: how many of the bytes are the head.
-    pub(crate) fn new(bytes: Box<[u8]>, head: usize) -> Self {
-        Self { bytes, head, ..Self::default() }
+    /// `head`: how many of the bytes are the head; `accepts`: it has an Accept.
+    pub(crate) fn new(bytes: Box<[u8]>, head: usize, accepts: bool) -> Self {
+        Self { bytes, head, accepts, ..Self::default() }
     }
 
     /// The path, percent-decoded.
@@ -46,6 +47,11 @@ impl Sent {
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
         Headers::new(self.bytes.get(..self.head).unwrap_or_default())
+    }
+
+    /// The values of Accept: asked for with most answers, and seldom there.
+    pub fn accept(&self) -> impl Iterator<Item = &[u8]> {
+        self.accepts.then(|| self.headers().all(b"accept")).into_iter().flatten()
     }
 
     /// All of the body.
@@ -88,7 +94,7 @@ mod tests {
 
     #[test]
     fn head_and_body_are_as_they_came() {
-        let mut sent = Sent::new([HEAD, b"a: b\r\n\r\n"].concat().into(), HEAD.len());
+        let mut sent = Sent::new([HEAD, b"a: b\r\n\r\n"].concat().into(), HEAD.len(), false);
         assert_eq!((sent.path(), sent.body()), ("/a/b", &b"a: b\r\n\r\n"[..]));
         let all: Vec<_> = sent.headers().iter().collect();
         let expected: [(&[u8], &[u8]); 4] = [(b"Host", b"x"), (b"X-A", b"1 ,2"), (b"x-b", b""), (b"X-a", b"\xFF")];
@@ -108,7 +114,7 @@ mod tests {
     fn a_late_small_body_lets_its_buffer_go() {
         let buffer = Bytes::from(vec![b'x'; SMALL_BODY + 2]);
         for (size, is_free) in [(0, true), (1, true), (SMALL_BODY, true), (SMALL_BODY + 1, false)] {
-            let mut sent = Sent::new(HEAD.into(), HEAD.len());
+            let mut sent = Sent::new(HEAD.into(), HEAD.len(), false);
             sent.set_body(buffer.slice(..size));
             assert_eq!((sent.body(), sent.shared_body()), (&buffer[..size], buffer.slice(..size)));
             assert_eq!(buffer.is_unique(), is_free, "{size} bytes");

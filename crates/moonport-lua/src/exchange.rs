@@ -171,7 +171,7 @@ impl Exchange {
     }
 
     pub(crate) fn answer_of(&self, owner: &Owner, stack: Stack, index: i32) -> Result<Response, String> {
-        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.sent.headers().all(b"accept")))
+        response::from_lua(owner, stack, index, || response::prefers_msgpack(self.sent.accept()))
     }
 
     /// `false` if nobody waits any more.
