@@ -70,7 +70,7 @@ pub(crate) fn push_fetch(owner: *const Owner, stack: Stack) {
 fn fetch(owner: &Owner, stack: Stack) -> function::Result {
     const NOTHING: function::Result = Ok(Outcome::Values(0));
     let Some(exchange) = current(owner) else { return NOTHING };
-    // SAFETY: the task's origin holds it until `expect_next` gives the task another one.
+    // SAFETY: the task's origin holds it until `expect_next` gives the task another one; tasks that finalisers start put it back.
     let is_over = unsafe { &*exchange }.is_begun.get();
     // SAFETY: as above.
     if is_over && !(unsafe { &*exchange }.is_answered(owner, stack) && expect_next(owner)) {
@@ -105,15 +105,7 @@ fn shared(owner: &Owner) -> Option<Rc<Exchange>> {
 fn expect_next(owner: &Owner) -> bool {
     let Origin::Request(before) = owner.origin.take() else { return false };
     let Some(key) = before.site.key().filter(|_| owner.fetches.get() == Fetches::Requests) else { return false };
-    loop {
-        // The clock need not be read where nothing waits.
-        if owner.mailbox(|mailbox| mailbox.is_empty()) != Some(false) {
-            owner.round.borrow_mut().end();
-            return false;
-        }
-        if !dispatch::goes_on(owner) {
-            return false;
-        }
+    while fetch::goes_on(owner) {
         let Some(mut message) = owner.mailbox(|mailbox| mailbox.next_of(key, is_request)).flatten() else {
             return false;
         };
@@ -128,6 +120,7 @@ fn expect_next(owner: &Owner) -> bool {
             return true;
         }
     }
+    false
 }
 
 fn is_request(message: &Message) -> bool {

@@ -61,14 +61,7 @@ fn expect_next(owner: &Owner, stack: Stack) {
     if fetches == Fetches::Nothing {
         return;
     }
-    loop {
-        // The clock need not be read where nothing waits.
-        if owner.mailbox(|mailbox| mailbox.is_empty()) == Some(true) {
-            return owner.round.borrow_mut().end();
-        }
-        if !dispatch::goes_on(owner) {
-            return;
-        }
+    while goes_on(owner) {
         let mut found = None;
         let next = owner.mailbox(|mailbox| {
             mailbox.next_if(|key| {
@@ -85,6 +78,15 @@ fn expect_next(owner: &Owner, stack: Stack) {
             return;
         }
     }
+}
+
+/// May the running task go on with another message? If none waits, the turn is over, and the clock need not be read.
+pub(crate) fn goes_on(owner: &Owner) -> bool {
+    if owner.mailbox(|mailbox| mailbox.is_empty()) == Some(true) {
+        owner.round.borrow_mut().end();
+        return false;
+    }
+    dispatch::goes_on(owner)
 }
 
 /// As [`expect_next`], where the next message goes to the handler that has just returned, and nobody waits for an answer to

@@ -37,13 +37,13 @@ pub(crate) struct Site {
     /// "POST /items/{id}" and so on, for reports. The functions stand in the same order in the table that goes with the
     /// object, where the collector sees what they refer to.
     pub(crate) names: RefCell<Vec<Rc<str>>>,
+    /// That table, while the server runs. It has the object too, at 0.
+    handlers: Cell<Option<Anchor>>,
     /// Its open WebSockets, by number.
     pub(crate) sockets: RefCell<HashMap<u64, Open>>,
     running: RefCell<Option<Running>>,
     /// Its thread is about to end.
     finished: RefCell<Arc<AtomicBool>>,
-    /// That table, while it runs. It has the object too, at 0.
-    handlers: Cell<Option<Anchor>>,
     key: Cell<Option<PortKey>>,
     /// When the connections that are left are cut, once it is stopping.
     deadline: Cell<Option<Instant>>,
@@ -127,10 +127,10 @@ pub(crate) fn http(owner: &Owner, stack: Stack) -> Result {
         queue,
         routes: RefCell::default(),
         names: RefCell::default(),
+        handlers: Cell::new(None),
         sockets: RefCell::default(),
         running: RefCell::new(None),
         finished: RefCell::default(),
-        handlers: Cell::new(None),
         key: Cell::new(None),
         deadline: Cell::new(None),
     });
