@@ -152,3 +152,16 @@ fn the_origin_of_a_faulty_head_is_found() {
     assert_eq!(origin(b"Origin: a\r\nOrigin: b\r\n"), None);
     assert_eq!(origin(b"GET"), None);
 }
+
+#[test]
+fn an_accept_is_noted() {
+    for (headers, accepts) in [
+        ("", false),
+        ("Accept: a/b\r\n", true),
+        ("X: y\r\naCCEPT:\r\n", true),
+        ("Accept-Language: en\r\nX: accept\r\nX-Accept: y\r\n", false),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        assert_eq!(super::read(head.as_bytes(), &Limits::default()).unwrap().accepts, accepts, "{headers}");
+    }
+}
