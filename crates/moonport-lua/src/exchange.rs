@@ -15,7 +15,8 @@ use moonport_http::{Content, Method, Request as Received, Response, Sent};
 use crate::dispatch;
 use crate::fetch;
 use crate::function::{self, Outcome, c_function};
-use crate::http::Site;
+use crate::http::{Site, place};
+use crate::object;
 use crate::owner::Owner;
 use crate::report::{self, Kind};
 use crate::request;
@@ -73,7 +74,7 @@ fn fetch(owner: &Owner, stack: Stack) -> function::Result {
     // SAFETY: the task's origin holds it until `expect_next` gives the task another one; tasks that finalisers start put it back.
     let is_over = unsafe { &*exchange }.is_begun.get();
     // SAFETY: as above.
-    if is_over && !(unsafe { &*exchange }.is_answered(owner, stack) && expect_next(owner)) {
+    if is_over && !(unsafe { &*exchange }.answer_with_result(owner, stack) && expect_next(owner)) {
         return NOTHING;
     }
     let Some(exchange) = current(owner) else { return NOTHING };
@@ -83,7 +84,7 @@ fn fetch(owner: &Owner, stack: Stack) -> function::Result {
     exchange.is_begun.set(true);
     stack.push_anchored_in(lua::lua_upvalueindex(2), handlers);
     stack.raw_get_at(-1, place(exchange.route));
-    let room = request::reserve(owner, stack);
+    let room = object::reserve(owner, stack);
     let Some(exchange) = shared(owner) else { return NOTHING };
     request::fill(stack, room, exchange);
     Ok(Outcome::Values(2))
@@ -175,7 +176,7 @@ impl Exchange {
 
     /// Answers with the first value on the stack, which the handler has returned, unless the answer is to come later. `false`
     /// if it cannot be one: the end of the task tells of that. May raise.
-    fn is_answered(&self, owner: &Owner, stack: Stack) -> bool {
+    fn answer_with_result(&self, owner: &Owner, stack: Stack) -> bool {
         if self.deferred.get() {
             return true;
         }
@@ -207,9 +208,4 @@ impl Exchange {
     fn error(&self, details: &str) -> Response {
         response::error(if self.site.debug { details } else { "the handler failed" })
     }
-}
-
-/// Where the table of a server has what belongs to a route.
-pub(crate) fn place(route: usize) -> lua::lua_Integer {
-    lua::lua_Integer::try_from(route + 1).unwrap_or(lua::lua_Integer::MAX)
 }

@@ -473,6 +473,11 @@ fn serve_until(owner: &Owner, stack: Stack, deadline: Instant, is_over: impl Fn(
     slept
 }
 
+/// Where the table of functions has what belongs to a route.
+pub(crate) fn place(route: usize) -> lua::lua_Integer {
+    lua::lua_Integer::try_from(route + 1).unwrap_or(lua::lua_Integer::MAX)
+}
+
 impl Site {
     /// Stops accepting; gives when the rest is cut, or `None` if it does not run.
     fn begin_stop(&self, owner: &Owner, grace: Duration) -> Option<Instant> {
@@ -543,7 +548,7 @@ impl Site {
         added.map_err(|error| format!("{function}: {error}"))?;
         let mut names = self.names.borrow_mut();
         names.push(name.into());
-        Ok(lua::lua_Integer::try_from(names.len()).unwrap_or(lua::lua_Integer::MAX))
+        Ok(place(names.len() - 1))
     }
 
     /// Hands on a message of the server's.

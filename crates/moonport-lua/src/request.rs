@@ -77,12 +77,7 @@ impl Object for Request {
 /// Bodies above this make the collector work at once: it does not see the memory that they hold.
 const LARGE: usize = 16 << 10;
 
-/// Pushes room for the object of a request. May raise.
-pub(crate) fn reserve(owner: &Owner, stack: Stack) -> Place<Request> {
-    object::reserve(owner, stack)
-}
-
-/// Makes the object of a request there, on top of the stack. May raise.
+/// Makes the object of a request in its place, on top of the stack. May raise.
 pub(crate) fn fill(stack: Stack, place: Place<Request>, exchange: Rc<Exchange>) {
     let size = exchange.sent.body().len();
     place.fill(Request { exchange, kept: Cell::new(Kept::Nothing) });

@@ -9,7 +9,7 @@ use mlua_sys as lua;
 use moonport_http::{Bytes, Content, Event, Kind, RouteOptions, Socket, SocketError, SocketEvent, WebSocketOptions};
 
 use crate::build;
-use crate::exchange::{self, Exchange};
+use crate::exchange::Exchange;
 use crate::function::{Failure, Outcome, Result, c_function, fail};
 use crate::http::{self, Site};
 use crate::json;
@@ -137,7 +137,7 @@ pub(crate) fn deliver(owner: &Owner, stack: Stack, thread: (Stack, Anchor), site
                 return owner.idle.borrow_mut().push(thread);
             }
             start(owner, stack, thread, site, (route, id, OPEN), &mut |stack| {
-                let place = request::reserve(owner, stack);
+                let place = object::reserve(owner, stack);
                 request::fill(stack, place, Rc::clone(&exchange));
                 1
             });
@@ -208,7 +208,7 @@ fn start(
         return owner.idle.borrow_mut().push(thread);
     };
     stack.push_anchored(handlers);
-    stack.raw_get_at(-1, exchange::place(route));
+    stack.raw_get_at(-1, http::place(route));
     stack.raw_get_at(-1, which);
     if stack.kind(-1) != lua::LUA_TFUNCTION {
         stack.set_top(top);
